@@ -1,0 +1,1 @@
+"""Everything that JupyterHub loads, and the platform service beside it."""

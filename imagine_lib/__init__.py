@@ -1,0 +1,1 @@
+"""Use, retrain and share AI models for images of seas, lakes and rivers."""

@@ -1,0 +1,272 @@
+"""The models that the platform's API, its clients and the files of a model package share.
+
+Everything here is plain data: no HTTP, no torch, no file access, so that the hub, the Lab's server part and the
+library can all import it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Item = TypeVar("Item")
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A lower-case hexadecimal SHA-256."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
+"""A name that is safe in a URL, a file name and a shell: lower case, digits, and ``. _ -`` inside."""
+
+Audience = Annotated[str, StringConstraints(pattern=r"^(?:everyone|user:\S{1,255}|group:\S{1,255})$")]
+"""Who may see a shared model: ``everyone``, ``user:NAME`` or ``group:NAME``."""
+
+PackagePath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,120})?$")
+]
+"""A file inside a package: at most one folder deep, never absolute, never climbing."""
+
+
+class Wire(BaseModel):
+    """The base of every wire model: unknown keys are refused, so that a typo is an error and not a silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ModelStatus(StrEnum):
+    """How far a model may be trusted."""
+
+    RELEASED = "released"
+    DEMONSTRATION = "demonstration"
+
+
+class Task(StrEnum):
+    """What a model does with an image."""
+
+    CLASSIFICATION = "classification"
+    DETECTION = "detection"
+    SEGMENTATION = "segmentation"
+
+
+# ---------------------------------------------------------------------------------------------- model.json
+
+
+class ClassEntry(Wire):
+    """One class that a model knows."""
+
+    name: str = Field(min_length=1, max_length=500)
+    aphia_id: int | None = None
+    """The taxon's WoRMS AphiaID."""
+    support: int = Field(default=0, ge=0)
+    """How many images it was trained on."""
+
+
+class Architecture(Wire):
+    """The network: a torchvision builder's name and its arguments."""
+
+    builder: str
+    arguments: dict[str, Any] = {}
+
+
+class InputSpec(Wire):
+    """How an image becomes a tensor."""
+
+    size: int = Field(ge=8, le=4096)
+    """Side of the square canvas, in pixels."""
+    channels: Literal[1, 3] = 3
+    resize: Literal["scale", "pad", "stretch"] = "pad"
+    mean: list[float]
+    std: list[float]
+    hash: Sha256
+    """Hash of the preprocessing: two models with the same hash see the same tensors."""
+
+
+class FileEntry(Wire):
+    """A file of a package, with the hash that it must have."""
+
+    path: PackagePath
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+
+class Provenance(Wire):
+    """Where a model comes from: enough to make it again."""
+
+    base: str | None = None
+    """Name of the model it was retrained from; None when it began with random weights."""
+    base_sha256: Sha256 | None = None
+    data_manifest_sha256: Sha256 | None = None
+    split_rule: str | None = None
+    seed: int = 0
+    arguments: dict[str, Any] = {}
+    code_version: str = ""
+    libraries: dict[str, str] = {}
+    hardware: str = ""
+    started: datetime | None = None
+    seconds: float | None = None
+
+
+class TestMetrics(Wire):
+    """What was measured, and on which images."""
+
+    __test__ = False
+
+    values: dict[str, float]
+    images: int = Field(ge=0)
+    manifest_sha256: Sha256
+    grouped: bool = False
+    """Whether the test images were kept apart by group (sample, cruise, individual)."""
+
+
+class ModelManifest(Wire):
+    """The content of ``model.json``."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    task: Task = Task.CLASSIFICATION
+    architecture: Architecture
+    classes: list[ClassEntry] = Field(min_length=2)
+    input: InputSpec
+    metrics: TestMetrics | None = None
+    status: ModelStatus = ModelStatus.RELEASED
+    provenance: Provenance = Provenance()
+    files: list[FileEntry]
+    """Every other file of the package."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+# ---------------------------------------------------------------------------------------------- catalogue
+
+
+class Hardware(Wire):
+    """What a module needs to run well."""
+
+    cpu: float = 1
+    memory_mb: int = 2048
+    gpu: int = 0
+
+
+class CatalogueEntry(Wire):
+    """A module of the catalogue, as every client shows it."""
+
+    name: Slug
+    """The short name, as in ``im.load("phytoplankton")``."""
+    title: str
+    summary: str
+    description: str = ""
+    """Markdown."""
+    tasks: list[str] = []
+    categories: list[str] = []
+    libraries: list[str] = []
+    tags: list[str] = []
+    data_types: list[str] = []
+    links: dict[str, str] = {}
+    created: str | None = None
+    updated: str | None = None
+    classes: list[ClassEntry] = []
+    metrics: TestMetrics | None = None
+    status: ModelStatus | None = None
+    """None where the entry has no model package of ours."""
+    model_sha256: Sha256 | None = None
+    hardware: Hardware = Hardware()
+    launchable: bool = False
+    """Whether a notebook server with this module can be started here."""
+    warnings: list[str] = []
+    """What is missing or odd in the metadata, one sentence each."""
+
+
+# ---------------------------------------------------------------------------------------------- the platform
+
+
+class Me(Wire):
+    """The user as the platform sees them."""
+
+    name: str
+    admin: bool
+    groups: list[str]
+
+
+class PublishRequest(Wire):
+    """Ask to publish a version: the package's files must have been uploaded as blobs before."""
+
+    files: list[FileEntry] = Field(min_length=2, max_length=64)
+    """Every file of the package, ``model.json`` among them."""
+    audience: list[Audience] = Field(min_length=1, max_length=64)
+
+
+class WithdrawRequest(Wire):
+    """Take a version back; it stays listed, with the reason, and can no longer be loaded."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class ModelVersion(Wire):
+    """One immutable version of a shared model."""
+
+    owner: str
+    name: Slug
+    version: int = Field(ge=1)
+    sha256: Sha256
+    """Hash of the package: of its sorted ``path``, ``sha256`` lines."""
+    created: datetime
+    audience: list[Audience]
+    withdrawn: str | None = None
+    """Why it was withdrawn; None while it can be loaded."""
+    manifest: ModelManifest
+    files: list[FileEntry]
+    card: str = ""
+    """The model card, Markdown."""
+
+
+class SharedModel(Wire):
+    """A line of the list of shared models: the newest version that the reader may see."""
+
+    owner: str
+    name: Slug
+    latest: int
+    created: datetime
+    task: Task
+    status: ModelStatus
+    classes: int
+    metrics: TestMetrics | None = None
+    base: str | None = None
+    summary: str = ""
+    """The first sentence of the card."""
+
+
+class Page(Wire, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    total: int
+    next: int | None = None
+    """Offset of the next page; None on the last."""
+
+
+class ServiceState(Wire):
+    """One line of the status page."""
+
+    name: str
+    state: Literal["up", "down", "unknown"]
+    message: str = ""
+    checked: datetime | None = None
+
+
+class Status(Wire):
+    """The state of each service."""
+
+    services: list[ServiceState]
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    """One sentence for the user."""
