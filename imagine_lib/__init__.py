@@ -1,1 +1,51 @@
-"""Use, retrain and share AI models for images of seas, lakes and rivers."""
+"""Use, retrain and share AI models for images of seas, lakes and rivers.
+
+The names below are imported when they are first used, so that ``import imagine_lib`` is quick and loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagine_lib import catalogue
+    from imagine_lib.api import Model, compare, load
+    from imagine_lib.data import ImageSet, Split, open_dataset
+    from imagine_lib.errors import ImagineError
+    from imagine_lib.training import Recipe
+
+__all__ = [
+    "ImageSet",
+    "ImagineError",
+    "Model",
+    "Recipe",
+    "Split",
+    "catalogue",
+    "compare",
+    "load",
+    "open_dataset",
+]
+
+_HOMES = {
+    "ImageSet": "imagine_lib.data",
+    "ImagineError": "imagine_lib.errors",
+    "Model": "imagine_lib.api",
+    "Recipe": "imagine_lib.training",
+    "Split": "imagine_lib.data",
+    "compare": "imagine_lib.api",
+    "load": "imagine_lib.api",
+    "open_dataset": "imagine_lib.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "catalogue":
+        return importlib.import_module("imagine_lib.catalogue")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imagine_lib' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -24,7 +24,8 @@ Audience = Annotated[str, StringConstraints(pattern=r"^(?:everyone|user:\S{1,255
 """Who may see a shared model: ``everyone``, ``user:NAME`` or ``group:NAME``."""
 
 PackagePath = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,120})?$")
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,120})?$"),
 ]
 """A file inside a package: at most one folder deep, never absolute, never climbing."""
 
@@ -76,7 +77,9 @@ class InputSpec(Wire):
     size: int = Field(ge=8, le=4096)
     """Side of the square canvas, in pixels."""
     channels: Literal[1, 3] = 3
-    resize: Literal["scale", "pad", "stretch"] = "pad"
+    resize: Literal["scale", "pad", "stretch"] = "scale"
+    scale: float | None = Field(default=None, gt=0)
+    """Canvas pixels per image pixel, one for all images; only where ``resize`` is ``scale``."""
     mean: list[float]
     std: list[float]
     hash: Sha256

@@ -1,0 +1,1 @@
+"""Model packages: reading, checking and writing them, and the networks inside."""

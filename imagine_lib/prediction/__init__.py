@@ -1,0 +1,1 @@
+"""Asking a model about images, and what to do with the answers."""

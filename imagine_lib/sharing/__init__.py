@@ -1,0 +1,1 @@
+"""Sharing models through the platform: publishing, and loading what others published."""

@@ -1,0 +1,69 @@
+"""Where a run tells how far it is: a file of events, and whoever watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Event = dict[str, Any]
+"""``type`` (progress, metric, message) and what belongs to it; plain data."""
+
+Watcher = Callable[[Event], None]
+"""Called with each event as it happens."""
+
+
+class EventLog:
+    """Keeps the events of a run, one JSON line each, and hands them to the watchers.
+
+    Parameters
+    ----------
+    path
+        The file that is appended to.
+    watchers
+        Who is told.
+    """
+
+    def __init__(self, path: Path, watchers: list[Watcher]) -> None:
+        self.events: list[Event] = []
+        self._path = path
+        self._watchers = watchers
+
+    def emit(self, kind: str, **facts: Any) -> None:
+        """Record an event and tell the watchers."""
+        event = {"type": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
+        self.events.append(event)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+        for watcher in self._watchers:
+            watcher(event)
+
+
+def default_watchers() -> list[Watcher]:
+    """Return what suits the place: a widget in a notebook, lines on standard error elsewhere."""
+    if _in_notebook():
+        from imagine_lib.widgets.progress import show_progress
+
+        return [show_progress()]
+    return [print_event]
+
+
+def print_event(event: Event) -> None:
+    """Print messages and the end of each epoch to standard error."""
+    match event["type"]:
+        case "metric":
+            line = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}  "
+            print(line + f"validation macro-F1 {event['val_macro_f1']:.3f}", file=sys.stderr)  # noqa: T201
+        case "message":
+            print(event["text"], file=sys.stderr)  # noqa: T201
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

@@ -1,0 +1,192 @@
+"""Retrain a model on labelled images: from a base model and a split to a run with a model package."""
+
+from __future__ import annotations
+
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from imagine_lib.data.loading import Loaded, load_canvases, longer_sides, processors
+from imagine_lib.data.preprocessing import make_input_spec
+from imagine_lib.errors import DataError
+from imagine_lib.evaluation.evaluate import evaluate_classifier
+from imagine_lib.evaluation.report import Report
+from imagine_lib.models.card import write_card
+from imagine_lib.models.classifier import Classifier
+from imagine_lib.models.network import build_network, load_weights, replace_head
+from imagine_lib.models.package import WEIGHTS
+from imagine_lib.training.loop import Labelled, Trainer
+from imagine_lib.training.progress import EventLog, Watcher, default_watchers
+from imagine_lib.training.run import Run
+from imagine_lib.wire import (
+    Architecture,
+    ClassEntry,
+    InputSpec,
+    ModelManifest,
+    ModelStatus,
+    Provenance,
+    TestMetrics,
+)
+
+if TYPE_CHECKING:
+    from imagine_lib.data.splits import Split
+    from imagine_lib.models.package import ModelPackage
+    from imagine_lib.training.recipe import Recipe
+
+RUNS = Path("~/imagine-runs")
+DEFAULT_SIZE = 96
+
+
+def retrain(
+    base: ModelPackage | Architecture,
+    split: Split,
+    recipe: Recipe,
+    *,
+    name: str,
+    base_name: str | None = None,
+    status: ModelStatus = ModelStatus.RELEASED,
+    folder: Path | None = None,
+    device: torch.device,
+    watchers: list[Watcher] | None = None,
+) -> Run:
+    """Train a model for the classes of a split.
+
+    Parameters
+    ----------
+    base
+        The package whose features are kept, or an architecture to begin with random weights.
+    split
+        The images.
+    recipe
+        How.
+    name
+        What the new model is called.
+    base_name
+        What the base is called.
+    status
+        Of the new model.
+    folder
+        Where the run is kept; by default a new folder in ``~/imagine-runs``.
+    device
+        Where to compute.
+    watchers
+        Who is told of the progress; by default a widget or lines, as suits the place.
+
+    Returns
+    -------
+    Run
+        Tested on ``split.test``; the package and the report are in its folder.
+
+    Raises
+    ------
+    DataError
+        Too few of the images can be read.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    folder = folder or (RUNS / started.strftime("%Y%m%d-%H%M%S-%f")).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = EventLog(folder / "events.jsonl", default_watchers() if watchers is None else watchers)
+    torch.manual_seed(recipe.seed)
+
+    spec = _input_spec(base, split, recipe)
+    train, validation, seen = _load(split, spec, log)
+    manifest = _manifest(base, base_name, split, recipe, spec, train)
+    classifier = Classifier(_network(base, manifest), manifest)
+    log.emit(
+        "message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes"
+    )
+    pretrained = not isinstance(base, Architecture)
+    Trainer(classifier, train, validation, recipe, log, device, pretrained).train()
+
+    if not isinstance(base, Architecture):
+        seen |= base.seen()
+    evaluation = evaluate_classifier(classifier, split.test, seen, device)
+    manifest.status = status
+    manifest.metrics = TestMetrics(
+        values={key: round(value, 4) for key, value in evaluation.metrics.items()},
+        images=len(evaluation.truth),
+        manifest_sha256=evaluation.manifest_sha256,
+        grouped=evaluation.grouped,
+    )
+    manifest.provenance.started, manifest.provenance.seconds = started, round(time.monotonic() - clock, 1)
+    card = write_card(name, manifest, f"{len(train.targets)} images of {split.train.source}")
+    package = classifier.save(folder / "model", card, seen)
+    report = Report(name, status, split.rule, evaluation)
+    report.save(folder / "report.html")
+    report.save(folder / "report.json")
+    log.emit("message", text=f"Done in {time.monotonic() - clock:.0f} s: {report!r}")
+    return Run(folder, package, report, split, log.events, name)
+
+
+def _input_spec(base: ModelPackage | Architecture, split: Split, recipe: Recipe) -> InputSpec:
+    size = recipe.image_size or (DEFAULT_SIZE if isinstance(base, Architecture) else base.manifest.input.size)
+    sides = longer_sides(split.train.items) if recipe.resize == "scale" else []
+    if recipe.resize == "scale" and not sides:
+        raise DataError(f"None of the training images of {split.train.source} can be read.")
+    return make_input_spec(size, recipe.resize, sides)
+
+
+def _load(split: Split, spec: InputSpec, log: EventLog) -> tuple[Labelled, Labelled, frozenset[str]]:
+    classes = {label: index for index, label in enumerate(split.train.classes)}
+    parts, seen = [], set()
+    for part in (split.train, split.val):
+        loaded: Loaded = load_canvases(part.items, spec)
+        for message in loaded.errors.values():
+            log.emit("message", text=f"Left out: {message}")
+        targets = np.asarray([classes[str(part.items[index].label)] for index in loaded.kept], dtype=np.int64)
+        parts.append(Labelled(loaded.canvases, targets))
+        seen |= set(loaded.hashes)
+    missing = sorted(set(classes) - {split.train.classes[index] for index in parts[0].targets})
+    if missing:
+        raise DataError(
+            f"Class {missing[0]!r} of {split.train.source} has no training image that can be read."
+        )
+    return parts[0], parts[1], frozenset(seen)
+
+
+def _manifest(
+    base: ModelPackage | Architecture,
+    base_name: str | None,
+    split: Split,
+    recipe: Recipe,
+    spec: InputSpec,
+    train: Labelled,
+) -> ModelManifest:
+    known = [] if isinstance(base, Architecture) else base.manifest.classes
+    taxa = {entry.name: entry.aphia_id for entry in known}
+    support = np.bincount(train.targets, minlength=len(split.train.classes))
+    return ModelManifest(
+        architecture=base if isinstance(base, Architecture) else base.manifest.architecture,
+        classes=[
+            ClassEntry(name=label, aphia_id=taxa.get(label), support=int(count))
+            for label, count in zip(split.train.classes, support, strict=True)
+        ],
+        input=spec,
+        provenance=Provenance(
+            base=base_name,
+            base_sha256=None if isinstance(base, Architecture) else base.sha256,
+            data_manifest_sha256=split.sha256,
+            split_rule=split.rule,
+            seed=recipe.seed,
+            arguments=recipe.to_dict(),
+            code_version=version("imagine-workspace"),
+            libraries={library: version(library) for library in ("torch", "torchvision", "numpy", "pillow")},
+            hardware=f"{platform.machine()}, {processors()} processors",
+        ),
+        files=[],
+    )
+
+
+def _network(base: ModelPackage | Architecture, manifest: ModelManifest) -> torch.nn.Module:
+    if isinstance(base, Architecture):
+        return build_network(base, len(manifest.classes))
+    network = build_network(base.manifest.architecture, len(base.manifest.classes))
+    load_weights(network, base.folder / WEIGHTS)
+    replace_head(network, len(manifest.classes))
+    return network
