@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from imagine_lib.wire import Audience, ModelStatus, ModelVersion
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import torch
 
@@ -207,10 +207,7 @@ class Model:
         """
         from imagine_lib.models.package import write_package
 
-        files = {
-            entry.path: (self.package.folder / entry.path).read_bytes()
-            for entry in self.package.manifest.files
-        }
+        files = {entry.path: (self.package.folder / entry.path).read_bytes() for entry in self.package.manifest.files}
         return write_package(Path(folder), self.package.manifest, files).folder
 
     def __repr__(self) -> str:
@@ -251,14 +248,10 @@ def load(source: str | os.PathLike[str], *, name: str | None = None, device: str
         return Model(name or text, read_package(Path(text).expanduser()), device)
     if "/" in text:
         if not is_reference(text):
-            raise UsageError(
-                f"{text!r} is no model: give a catalogue name, owner/name, or a folder like ./{text}."
-            )
+            raise UsageError(f"{text!r} is no model: give a catalogue name, owner/name, or a folder like ./{text}.")
         version, package = install(PlatformClient(), text)
         return Model(name or f"{version.owner}/{version.name}@{version.version}", package, device)
-    return Model(
-        name or text, read_package(catalogue.fetch_package(catalogue.default_location(), text)), device
-    )
+    return Model(name or text, read_package(catalogue.fetch_package(catalogue.default_location(), text)), device)
 
 
 def compare(first: Model, second: Model, data: ImageSet) -> Comparison:

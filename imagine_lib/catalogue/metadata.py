@@ -91,9 +91,7 @@ def _from_older(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": _text(raw.get("title")) or "Untitled module",
         "summary": _text(raw.get("summary")),
-        "description": "\n".join(_texts(description))
-        if isinstance(description, list)
-        else _text(description),
+        "description": "\n".join(_texts(description)) if isinstance(description, list) else _text(description),
         "tags": _texts(raw.get("keywords")),
         "links": {key: value for key, value in links.items() if value},
         "created": _text(raw.get("date_creation")) or None,
@@ -133,7 +131,5 @@ def _texts(value: Any) -> list[str]:
 
 def _links(value: Any) -> dict[str, str]:
     return {
-        str(key): link
-        for key, link in _mapping(value).items()
-        if isinstance(link, str) and link.startswith("http")
+        str(key): link for key, link in _mapping(value).items() if isinstance(link, str) and link.startswith("http")
     }

@@ -1,6 +1,7 @@
-"""Where the catalogue lies: a folder with one module a folder, or the URL of an ``index.json`` that names the folders.
+"""Where the catalogue lies: a folder with one module a folder, or the URL of an ``index.json``.
 
-``IMAGINE_CATALOGUE`` says which; without it, the folder ``images`` of this project.
+The index names the folders beside it. ``IMAGINE_CATALOGUE`` says which catalogue is used; without it, the folder
+ ``images`` of this project.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import ValidationError
@@ -19,6 +20,9 @@ from imagine_lib.catalogue.metadata import CURRENT, OLDER, parse_metadata
 from imagine_lib.catalogue.search import find_entry
 from imagine_lib.errors import CatalogueError
 from imagine_lib.wire import CatalogueEntry, FileEntry, ModelManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +129,7 @@ def _read(location: str, folder: str, name: str) -> str | None:
     path = Path(location) / folder / name
     try:
         if path.stat().st_size > LARGEST_TEXT:
-            raise CatalogueError(
-                f"{path} is larger than {LARGEST_TEXT // 1_000_000} MB: the module is left out."
-            )
+            raise CatalogueError(f"{path} is larger than {LARGEST_TEXT // 1_000_000} MB: the module is left out.")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None

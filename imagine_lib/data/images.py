@@ -6,7 +6,6 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -82,7 +83,7 @@ def _pixels(path: Path, content: bytes) -> NDArray[np.uint8]:
         ) from None
     except UnidentifiedImageError:
         raise DataError(f"{path} is not an image, whatever its name says.") from None
-    except Exception:  # noqa: BLE001  decoders raise almost anything on damaged input
+    except Exception:
         raise DataError(f"{path} is damaged or cut short: copy it again from its source.") from None
 
 

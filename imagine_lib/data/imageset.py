@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from imagine_lib.storage import is_remote, stage
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -132,8 +132,7 @@ def open_dataset(path: str | os.PathLike[str], group: str | None = None) -> Imag
         raise DataError(f"{path} holds no class folders with images: make one folder for each class.")
     rule = _compile_rule(group)
     items = tuple(
-        ImageItem(root / name, name, label=name.split("/", 1)[0], group=_group_of(name, rule))
-        for name in names
+        ImageItem(root / name, name, label=name.split("/", 1)[0], group=_group_of(name, rule)) for name in names
     )
     return ImageSet(str(path), items, grouping=group)
 
@@ -160,9 +159,7 @@ def open_images(paths: Sequence[str | os.PathLike[str]]) -> ImageSet:
     for path in paths:
         local = _local_path(path)
         if local.is_dir():
-            below = [
-                ImageItem(local / name, f"{str(path).rstrip('/')}/{name}") for name in _list_images(local)
-            ]
+            below = [ImageItem(local / name, f"{str(path).rstrip('/')}/{name}") for name in _list_images(local)]
             if not below:
                 raise DataError(f"{path} holds no images.")
             items += below
@@ -198,9 +195,7 @@ def _list_images(root: Path) -> list[str]:
 def _warn_of_empty_classes(root: Path) -> None:
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and not folder.name.startswith(".") and not _list_images(folder):
-            warnings.warn(
-                f"Class {folder.name!r} holds no images and is left out.", UserWarning, stacklevel=3
-            )
+            warnings.warn(f"Class {folder.name!r} holds no images and is left out.", UserWarning, stacklevel=3)
 
 
 def _compile_rule(group: str | None) -> re.Pattern[str] | None:
@@ -211,9 +206,7 @@ def _compile_rule(group: str | None) -> re.Pattern[str] | None:
     except re.error as error:
         raise UsageError(f"The group rule {group!r} is not a regular expression: {error}.") from None
     if rule.groups != 1:
-        raise UsageError(
-            f"The group rule {group!r} needs exactly one pair of parentheses, around the group's name."
-        )
+        raise UsageError(f"The group rule {group!r} needs exactly one pair of parentheses, around the group's name.")
     return rule
 
 

@@ -89,9 +89,7 @@ def to_canvas(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(
-        Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    )
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def _border_colour(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,8 @@ import numpy as np
 from imagine_lib.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from imagine_lib.data.imageset import ImageSet
 
 
@@ -53,48 +55,46 @@ def split_set(data: ImageSet, seed: int, fractions: tuple[float, float, float]) 
     if len(data.classes) < 2:
         found = f"only {data.classes[0]!r}" if data.classes else "none"
         raise DataError(f"{data.source} needs at least two classes to learn from; there is {found}.")
-    train, val, test = _assign(data, np.random.default_rng(seed), fractions)
-    return Split(data.subset(train), data.subset(val), data.subset(test), seed)
+    parts = _assign(data, np.random.default_rng(seed), np.asarray(fractions))
+    train, val, test = (data.subset(indices) for indices in parts)
+    _require_every_class(data, train, val, test)
+    return Split(train, val, test, seed)
 
 
-def _assign(
-    data: ImageSet, rng: np.random.Generator, fractions: tuple[float, float, float]
-) -> tuple[list[int], list[int], list[int]]:
-    """Deal whole groups out, class by class, each to the part that is furthest behind its share."""
-    groups = _groups_by_class(data)
-    _require_enough(data, groups)
-    parts: tuple[list[int], list[int], list[int]] = ([], [], [])
-    for label in sorted(groups):
-        members = [groups[label][name] for name in sorted(groups[label])]
-        order = rng.permutation(len(members))
-        wanted = np.asarray(fractions) * sum(len(member) for member in members)
-        given = np.zeros(3)
-        for index in order:
-            part = int(np.argmax((wanted - given) / np.maximum(wanted, 1e-9)))
-            parts[part].extend(members[index])
-            given[part] += len(members[index])
-    return sorted(parts[0]), sorted(parts[1]), sorted(parts[2])
+def _assign(data: ImageSet, rng: np.random.Generator, fractions: NDArray[np.float64]) -> list[list[int]]:
+    """Deal whole groups out, each to the part that is furthest behind its share of the group's classes."""
+    groups = _groups(data)
+    members = np.zeros((len(groups), len(data.classes)))
+    number = {label: index for index, label in enumerate(data.classes)}
+    for row, indices in enumerate(groups):
+        for index in indices:
+            members[row, number[str(data.items[index].label)]] += 1
+    wanted = np.outer(fractions, members.sum(axis=0))
+    given = np.zeros_like(wanted)
+    parts: list[list[int]] = [[], [], []]
+    for row in rng.permutation(len(groups)):
+        behind = ((wanted - given) / np.maximum(wanted, 1e-9)) @ members[row]
+        part = int(np.argmax(np.where(fractions > 0, behind, -np.inf)))
+        parts[part].extend(groups[row])
+        given[part] += members[row]
+    return [sorted(part) for part in parts]
 
 
-def _groups_by_class(data: ImageSet) -> dict[str, dict[str, list[int]]]:
-    """Give the images of each group, under the class that most of the group has."""
-    whole: dict[str, list[int]] = defaultdict(list)
+def _groups(data: ImageSet) -> list[list[int]]:
+    """Give the positions of the labelled images of each group, the groups in the order of their names."""
+    found: dict[str, list[int]] = defaultdict(list)
     for index, item in enumerate(data.items):
         if item.label is not None:
-            whole[item.group if item.group is not None else item.name].append(index)
-    found: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for name, indices in whole.items():
-        labels = [str(data.items[index].label) for index in indices]
-        found[max(sorted(set(labels)), key=labels.count)][name] = indices
-    return found
+            found[item.name if item.group is None else item.group].append(index)
+    return [found[name] for name in sorted(found)]
 
 
-def _require_enough(data: ImageSet, groups: dict[str, dict[str, list[int]]]) -> None:
+def _require_every_class(data: ImageSet, *parts: ImageSet) -> None:
     for label, count in data.counts.items():
-        units = len(groups.get(label, {})) if data.grouping else count
-        if units < 3:
-            what = "groups" if data.grouping else "images"
-            raise DataError(
-                f"Class {label!r} of {data.source} has {units} {what}; each class needs at least 3 "
-                "(to learn, to choose, to test): add some or remove the class."
-            )
+        for part, purpose in zip(parts, ("learn from", "choose with", "test with"), strict=True):
+            if label not in part.counts:
+                unit = "groups that hold it" if data.grouping else "images"
+                raise DataError(
+                    f"Class {label!r} of {data.source} ({count} images) leaves nothing to {purpose}: "
+                    f"add {unit} (at least 3 are needed) or remove the class."
+                )

@@ -85,9 +85,7 @@ def compare_classifiers(
     shared = set(first.labels) & set(second.labels)
     common = data.subset([index for index, item in enumerate(data.items) if item.label in shared])
     if not len(common):
-        raise DataError(
-            f"The two models share no class with images in {data.source}: there is nothing to compare."
-        )
+        raise DataError(f"The two models share no class with images in {data.source}: there is nothing to compare.")
     one = evaluate_classifier(first, common, seen, device)
     two = evaluate_classifier(second, common, seen, device)
     return Comparison(one, two, len(data) - len(common), _interval(one, two))

@@ -62,9 +62,7 @@ class Evaluation:
     @property
     def per_class(self) -> list[dict[str, Any]]:
         """Precision, recall, F1 and support of each class."""
-        columns = precision_recall_fscore_support(
-            self.truth, self.answers, labels=self.labels, zero_division=0
-        )
+        columns = precision_recall_fscore_support(self.truth, self.answers, labels=self.labels, zero_division=0)
         return [
             {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
             for label, p, r, f, s in zip(self.labels, *columns, strict=True)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#12303f}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .75rem;border-bottom:1px solid #cfdde4;text-align:right}
-td:first-child,th:first-child{text-align:left}img{max-width:100%;height:auto}.note{background:#fff4d6;padding:.5rem 1rem}
+table{border-collapse:collapse;margin:1rem 0}
+td,th{padding:.25rem .75rem;border-bottom:1px solid #cfdde4;text-align:right}
+td:first-child,th:first-child{text-align:left}
+img{max-width:100%;height:auto}.note{background:#fff4d6;padding:.5rem 1rem}
 """
 
 
@@ -81,8 +83,8 @@ class Report:
         notes = [DEMONSTRATION] if self.status == ModelStatus.DEMONSTRATION else []
         if not self.evaluation.grouped:
             notes.append(
-                "The images were split one by one. Where several come from one sample, the numbers flatter the model: "
-                "give open_dataset a group."
+                "The images were split one by one. Where several come from one sample, the numbers flatter "
+                "the model: give open_dataset a group."
             )
         if self.evaluation.excluded:
             notes.append(f"{self.evaluation.excluded} images were left out: the model had learned from them.")
@@ -90,8 +92,7 @@ class Report:
 
     def _summary(self) -> str:
         values = "".join(
-            f"<tr><td>{key.replace('_', ' ')}</td><td>{value:.3f}</td></tr>"
-            for key, value in self.metrics.items()
+            f"<tr><td>{key.replace('_', ' ')}</td><td>{value:.3f}</td></tr>" for key, value in self.metrics.items()
         )
         tested = f"{len(self.evaluation.truth)} test images, split {html.escape(self.split_rule)}."
         return f"<p>{tested}</p><table><tbody>{values}</tbody></table>"

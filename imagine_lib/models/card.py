@@ -48,18 +48,14 @@ def _notice(manifest: ModelManifest) -> list[str]:
 
 
 def _classes(manifest: ModelManifest) -> str:
-    rows = [
-        f"| {_cell(entry.name)} | {entry.support} | {entry.aphia_id or ''} |" for entry in manifest.classes
-    ]
+    rows = [f"| {_cell(entry.name)} | {entry.support} | {entry.aphia_id or ''} |" for entry in manifest.classes]
     return "\n".join(["| class | training images | AphiaID |", "| --- | ---: | --- |", *rows])
 
 
 def _metrics(manifest: ModelManifest) -> str:
     if manifest.metrics is None:
         return "It was not tested."
-    values = ", ".join(
-        f"{key.replace('_', ' ')} {value:.3f}" for key, value in manifest.metrics.values.items()
-    )
+    values = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in manifest.metrics.values.items())
     how = "kept apart by group" if manifest.metrics.grouped else "kept apart image by image, not by sample"
     return f"On {manifest.metrics.images} images that it had not seen, {how}: {values}."
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from imagine_lib.models.network import build_network, load_weights, to_batch
 from imagine_lib.models.package import CARD, SEEN, WEIGHTS, ModelPackage, write_package
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
@@ -83,9 +83,7 @@ class Classifier:
         """
         state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
         if half:
-            state = {
-                key: value.half() if value.is_floating_point() else value for key, value in state.items()
-            }
+            state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
         files = {
             WEIGHTS: safetensors.torch.save(state),
             CARD: card.encode(),

@@ -11,10 +11,11 @@ from torch import nn
 from torchvision import models
 
 from imagine_lib.errors import ModelError, UsageError
-from imagine_lib.wire import Architecture
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imagine_lib.wire import Architecture
 
 HEADS = ("classifier", "fc", "heads", "head")
 """Where torchvision's classification networks keep the layers after the features."""
@@ -69,10 +70,7 @@ def last_linear(network: nn.Module) -> tuple[nn.Module, str, nn.Linear]:
     """
     for head in HEADS:
         if hasattr(network, head):
-            found = [
-                (f"{head}.{name}".rstrip("."), layer)
-                for name, layer in getattr(network, head).named_modules()
-            ]
+            found = [(f"{head}.{name}".rstrip("."), layer) for name, layer in getattr(network, head).named_modules()]
             linear = [(name, layer) for name, layer in found if isinstance(layer, nn.Linear)]
             if linear:
                 path, layer = linear[-1]
@@ -108,9 +106,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """
     try:
         tensors = load_file(path)
-        floats = {
-            key: value.float() if value.is_floating_point() else value for key, value in tensors.items()
-        }
+        floats = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
         network.load_state_dict(floats)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
@@ -133,9 +129,7 @@ def best_device(name: str | None = None) -> torch.device:
     return torch.device(name)
 
 
-def to_batch(
-    canvases: torch.Tensor, mean: list[float], std: list[float], device: torch.device
-) -> torch.Tensor:
+def to_batch(canvases: torch.Tensor, mean: list[float], std: list[float], device: torch.device) -> torch.Tensor:
     """Bring canvases to the device and normalise them there.
 
     Parameters

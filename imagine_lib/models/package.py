@@ -147,9 +147,7 @@ def _read_manifest(folder: Path) -> ModelManifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the text"
-        raise ModelError(
-            f"{folder / MANIFEST} cannot be understood: {where}: {first['msg'].lower()}."
-        ) from None
+        raise ModelError(f"{folder / MANIFEST} cannot be understood: {where}: {first['msg'].lower()}.") from None
 
 
 def _verify(folder: Path, entry: FileEntry) -> None:
@@ -159,6 +157,4 @@ def _verify(folder: Path, entry: FileEntry) -> None:
     if not path.is_file():
         raise ModelError(f"{path} is missing from its model package: get the package again.")
     if describe_file(folder, entry.path) != entry:
-        raise ModelError(
-            f"{path} is not the file that its {MANIFEST} describes (sha256 differs): get it again."
-        )
+        raise ModelError(f"{path} is not the file that its {MANIFEST} describes (sha256 differs): get it again.")

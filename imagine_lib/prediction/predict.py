@@ -60,18 +60,14 @@ def predict_items(
         chunk = items[start : start + CHUNK]
         loaded = load_canvases(chunk, classifier.manifest.input)
         table = classifier.probabilities(loaded.canvases, device)
-        answers += [
-            _answer(classifier, chunk[i], row, threshold) for i, row in zip(loaded.kept, table, strict=True)
-        ]
+        answers += [_answer(classifier, chunk[i], row, threshold) for i, row in zip(loaded.kept, table, strict=True)]
         paths += [chunk[index].path for index in loaded.kept]
         failures += [Failure(chunk[index].name, message) for index, message in sorted(loaded.errors.items())]
     status = classifier.manifest.status
     return Predictions(name, sha256, status, tuple(answers), tuple(failures), tuple(paths))
 
 
-def _answer(
-    classifier: Classifier, item: ImageItem, row: NDArray[np.float32], threshold: float
-) -> Prediction:
+def _answer(classifier: Classifier, item: ImageItem, row: NDArray[np.float32], threshold: float) -> Prediction:
     classes = classifier.manifest.classes
     order = np.argsort(-row, kind="stable")[:TOP]
     top = tuple(Guess(classes[i].name, round(float(row[i]), 6), classes[i].aphia_id) for i in order)

@@ -122,15 +122,11 @@ class Predictions:
         return f"<Predictions of {self.model}: {len(self.items)} images, {len(self.errors)} unreadable>"
 
     def _repr_html_(self) -> str:
-        lines = [
-            f"<p><strong>{len(self.items)} images</strong>, model <code>{html.escape(self.model)}</code></p>"
-        ]
+        lines = [f"<p><strong>{len(self.items)} images</strong>, model <code>{html.escape(self.model)}</code></p>"]
         if self.model_status == ModelStatus.DEMONSTRATION:
             lines.append(f'<p role="note">⚠ {DEMONSTRATION}</p>')
         rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{v}</td></tr>" for k, v in self.counts().items())
-        lines.append(
-            f"<table><thead><tr><th>class</th><th>images</th></tr></thead><tbody>{rows}</tbody></table>"
-        )
+        lines.append(f"<table><thead><tr><th>class</th><th>images</th></tr></thead><tbody>{rows}</tbody></table>")
         lines += [f"<p>Not read: {html.escape(failure.message)}</p>" for failure in self.errors[:10]]
         return "\n".join(lines)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from imagine_lib.errors import ModelError, PlatformError
 from imagine_lib.wire import ModelVersion, Page, Problem, PublishRequest, SharedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imagine_lib.models.package import ModelPackage
 
 TIMEOUT = httpx.Timeout(60, connect=10)
@@ -115,15 +116,11 @@ class PlatformClient:
         return response
 
     def _silence(self) -> PlatformError:
-        return PlatformError(
-            f"The workspace's platform at {self._url} does not answer: try again in a moment."
-        )
+        return PlatformError(f"The workspace's platform at {self._url} does not answer: try again in a moment.")
 
 
 def _refusal(response: httpx.Response) -> PlatformError:
     try:
         return PlatformError(Problem.model_validate_json(response.content).detail)
     except ValidationError:
-        return PlatformError(
-            f"The workspace's platform answered {response.status_code}: try again in a moment."
-        )
+        return PlatformError(f"The workspace's platform answered {response.status_code}: try again in a moment.")

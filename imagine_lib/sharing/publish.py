@@ -27,9 +27,7 @@ def publish(client: PlatformClient, name: str, package: ModelPackage, audience: 
     for who in audience:
         _check(Audience, who, f"{who!r} is nobody to share with: write everyone, group:NAME or user:NAME.")
     if not package.card:
-        raise ModelError(
-            f"The model in {package.folder} has no README.md: write what it is for before sharing it."
-        )
+        raise ModelError(f"The model in {package.folder} has no README.md: write what it is for before sharing it.")
     return client.publish(name, package, audience)
 
 

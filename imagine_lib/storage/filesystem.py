@@ -52,8 +52,7 @@ class NextcloudFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec i
     def _strip_protocol(cls, path: str) -> str:
         """Return the path below the user's root, without slashes at its ends."""
         text = str(path)
-        if text.startswith("nextcloud:"):
-            text = text[len("nextcloud:") :]
+        text = text.removeprefix("nextcloud:")
         return text.strip("/")
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:

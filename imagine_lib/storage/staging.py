@@ -11,13 +11,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage.filesystem import NextcloudFileSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PARALLEL = 8
 """Requests in flight: a Nextcloud on two cores gains nothing from more."""
@@ -88,9 +90,7 @@ def _walk(filesystem: NextcloudFileSystem, entry: dict[str, Any]) -> Iterator[di
 
 
 def _target(root: Path, path: str, name: str) -> Path:
-    relative = (
-        PurePosixPath(name).relative_to(path) if name != path else PurePosixPath(PurePosixPath(name).name)
-    )
+    relative = PurePosixPath(name).relative_to(path) if name != path else PurePosixPath(PurePosixPath(name).name)
     if ".." in relative.parts:
         raise StorageError(f"nextcloud:/{name} has a name that cannot be stored on this machine.")
     return root / "files" / relative

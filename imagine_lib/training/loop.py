@@ -83,9 +83,7 @@ class Trainer:
         network.load_state_dict(best_state)
         network.to("cpu").eval()
 
-    def _optimiser(
-        self, network: nn.Module
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    def _optimiser(self, network: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         recipe, head = self.recipe, head_parameters(network)
         rest = [parameter for parameter in network.parameters() if parameter not in head]
         rates = [
@@ -132,9 +130,7 @@ class Trainer:
                 batch = augment(batch, generator)
             loss = nn.functional.cross_entropy(network(batch), targets[chunk].to(self.device))
             if not torch.isfinite(loss):
-                raise ModelError(
-                    f"Training lost its way in epoch {epoch} (loss {loss.item()}): lower learning_rate."
-                )
+                raise ModelError(f"Training lost its way in epoch {epoch} (loss {loss.item()}): lower learning_rate.")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)

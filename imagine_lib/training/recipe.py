@@ -56,9 +56,7 @@ class Recipe:
         if wrong:
             raise UsageError(f"Recipe: {wrong[0]} cannot be {getattr(self, wrong[0])}.")
         if self.image_size is not None and not 16 <= self.image_size <= 1024:
-            raise UsageError(
-                f"Recipe: image_size must lie between 16 and 1024 pixels, not {self.image_size}."
-            )
+            raise UsageError(f"Recipe: image_size must lie between 16 and 1024 pixels, not {self.image_size}.")
         if self.resize not in ("scale", "pad", "stretch"):
             raise UsageError(f"Recipe: resize is 'scale', 'pad' or 'stretch', not {self.resize!r}.")
 

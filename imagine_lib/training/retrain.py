@@ -98,9 +98,7 @@ def retrain(
     train, validation, seen = _load(split, spec, log)
     manifest = _manifest(base, base_name, split, recipe, spec, train)
     classifier = Classifier(_network(base, manifest), manifest)
-    log.emit(
-        "message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes"
-    )
+    log.emit("message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes")
     pretrained = not isinstance(base, Architecture)
     Trainer(classifier, train, validation, recipe, log, device, pretrained).train()
 
@@ -144,9 +142,7 @@ def _load(split: Split, spec: InputSpec, log: EventLog) -> tuple[Labelled, Label
         seen |= set(loaded.hashes)
     missing = sorted(set(classes) - {split.train.classes[index] for index in parts[0].targets})
     if missing:
-        raise DataError(
-            f"Class {missing[0]!r} of {split.train.source} has no training image that can be read."
-        )
+        raise DataError(f"Class {missing[0]!r} of {split.train.source} has no training image that can be read.")
     return parts[0], parts[1], frozenset(seen)
 
 

@@ -22,9 +22,7 @@ class TrainingProgress(anywidget.AnyWidget):
 
     _esm = HERE / "progress.js"
     _css = HERE / "progress.css"
-    state = traitlets.Dict({"epoch": 0, "epochs": 0, "share": 0.0, "history": [], "messages": []}).tag(
-        sync=True
-    )
+    state = traitlets.Dict({"epoch": 0, "epochs": 0, "share": 0.0, "history": [], "messages": []}).tag(sync=True)
 
 
 def show_progress() -> Watcher:
