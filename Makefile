@@ -1,0 +1,63 @@
+# The way in. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+export PORT ?= 8000
+
+VENV := .venv/bin
+SETUP := $(PYTHON) hub_config/local/install.py
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: ## Install what is needed and start the workspace (PORT=8000)
+	@exec $(SETUP) run
+
+.PHONY: stop
+stop: ## Stop the workspace, and whatever a killed one left
+	@test ! -x $(VENV)/python || $(VENV)/python -m hub_config.local.stop
+
+.PHONY: reset
+reset: stop ## Stop the workspace and delete all its users, files and models
+	rm -rf .local/state .local/homes .local/mounts
+
+.PHONY: test
+test: dev ## Install what is needed and run all tests
+	$(VENV)/python -m tests.run
+
+.PHONY: lint
+lint: dev ## Check style and types
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+
+.PHONY: bench
+bench: dev ## Measure, and print ratios to the peers
+	$(VENV)/python -m tests.benchmarks
+
+.PHONY: docs
+docs: dev ## Build the documentation into docs/_build
+	$(VENV)/sphinx-build --quiet --fail-on-warning docs docs/_build
+
+.PHONY: images
+images: ## Check the catalogue's modules (container images come with Kubernetes)
+	$(VENV)/imagine catalogue list
+
+.PHONY: starter-model
+starter-model: dev ## Train the starter model anew and replace the stored one
+	$(VENV)/python images/phytoplankton-classification/train.py
+
+.PHONY: lock
+lock: ## Pin the newest versions that work together, with hashes
+	@$(PYTHON) requirements/lock.py
+
+.PHONY: clean
+clean: ## Delete what tests, builds and documentation made
+	rm -rf docs/_build tests/artefacts dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: dev
+dev:
+	@$(SETUP) dev

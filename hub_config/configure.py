@@ -1,0 +1,115 @@
+"""Turn ``Settings`` into JupyterHub's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tornado.web import StaticFileHandler
+
+from hub_config.settings import Settings, read_secret
+from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover
+
+PAGES = Path(__file__).parent / "pages"
+COOKIE_SECRET_BYTES = 32
+
+
+def configure(c: Any, settings: Settings) -> None:
+    """Configure the hub.
+
+    Parameters
+    ----------
+    c
+        JupyterHub's configuration object.
+    settings
+        What the operator chose.
+    """
+    _hub(c, settings)
+    _proxy(c, settings)
+    _signin(c, settings)
+    _spawner(c, settings)
+    _platform(c, settings)
+
+
+def _hub(c: Any, settings: Settings) -> None:
+    host, _, port = settings.hub_listen.partition(":")
+    c.JupyterHub.hub_bind_url = f"http://{host}:{port}/hub/"
+    c.JupyterHub.hub_connect_url = f"http://{settings.hub_listen}"
+    c.JupyterHub.bind_url = f"{settings.public_url}/"
+    c.JupyterHub.db_url = f"sqlite:///{settings.state / 'hub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
+    c.JupyterHub.cleanup_servers = True
+    c.JupyterHub.template_paths = [str(PAGES / "templates")]
+    c.JupyterHub.template_vars = {"iam_name": settings.iam.name}
+    c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
+    c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
+    c.JupyterHub.tornado_settings = {"headers": {"X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"}}
+
+
+def _proxy(c: Any, settings: Settings) -> None:
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = settings.proxy_api
+    c.ConfigurableHTTPProxy.auth_token = read_secret(settings.proxy_token_file)
+
+
+def _signin(c: Any, settings: Settings) -> None:
+    iam, endpoints = settings.iam, discover(settings.iam.issuer)
+    c.JupyterHub.authenticator_class = IAMAuthenticator
+    c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
+    signin = c.IAMAuthenticator
+    signin.login_service = iam.name
+    signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
+    signin.authorize_url, signin.token_url = endpoints.authorize, endpoints.token
+    signin.userdata_url, signin.end_session_url = endpoints.userinfo, endpoints.end_session
+    signin.after_logout_url = f"{settings.public_url}/hub/"
+    signin.oauth_callback_url = f"{settings.public_url}/hub/oauth_callback"
+    signin.scope, signin.username_claim = iam.scopes, iam.username_claim
+    signin.enable_auth_state = signin.manage_groups = signin.enable_pkce = True
+    signin.refresh_pre_spawn = True
+    signin.allowed_groups, signin.admin_groups = set(iam.allowed_groups), set(iam.admin_groups)
+    signin.custom_403_message = NOT_IN_A_GROUP
+
+
+def _spawner(c: Any, settings: Settings) -> None:
+    from hub_config.spawn.local import LocalSpawner
+    from hub_config.spawn.mixin import FIRST_PAGE
+
+    c.JupyterHub.spawner_class = LocalSpawner
+    c.LocalSpawner.settings = settings
+    c.LocalSpawner.default_url = FIRST_PAGE
+    c.LocalSpawner.start_timeout = c.LocalSpawner.http_timeout = settings.spawn.start_timeout
+    c.LocalSpawner.env_keep = ["LANG", "LC_ALL", "TZ", "IMAGINE_WORKSPACE"]
+    c.LocalSpawner.server_token_scopes = [
+        "users:activity!user",
+        "access:servers!server",
+        "access:services!service=imagine",
+        "read:users:name!user",
+        "read:users:groups!user",
+    ]
+
+
+def _platform(c: Any, settings: Settings) -> None:
+    c.JupyterHub.services = [
+        {
+            "name": "imagine",
+            "url": f"http://{settings.platform.listen}",
+            "api_token": read_secret(settings.platform.token_file),
+            "display": False,
+        }
+    ]
+    c.JupyterHub.load_roles = [
+        {"name": "user", "scopes": ["self", "access:services!service=imagine"]},
+        {"name": "imagine-platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]},
+    ]
+
+
+def _crypt_key(path: Path) -> bytes:
+    """Return the key that user's IAM tokens are encrypted with, made at the first call."""
+    import os
+    import secrets
+
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(handle, secrets.token_bytes(COOKIE_SECRET_BYTES))
+        os.close(handle)
+    return path.read_bytes()

@@ -1,0 +1,1 @@
+"""Laptop mode: the whole workspace on one machine, started, watched and stopped as one."""

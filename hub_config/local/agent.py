@@ -1,0 +1,142 @@
+"""The supervisor's socket: the hub asks here for accounts, homes and mounts, and for nothing else.
+
+One JSON object a line in each direction. The socket lies in a folder that only the supervisor's account can enter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hub_config.local.accounts import AccountError
+from hub_config.local.mounts import MountError
+from hub_config.local.places import Places, runs_as_root
+from imagine_lib.storage.credentials import Credential
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub_config.local.accounts import Account, Accounts
+    from hub_config.local.mounts import Mounts
+
+log = logging.getLogger(__name__)
+
+PREPARE_SECONDS = 60
+
+
+class Agent:
+    """Answers the hub.
+
+    Parameters
+    ----------
+    accounts, mounts
+        What it hands out.
+    runtime
+        Folder with a short path, for the users' sockets.
+    tutorials
+        Copied into each home.
+    """
+
+    def __init__(self, accounts: Accounts, mounts: Mounts, runtime: Path, tutorials: Path) -> None:
+        self._accounts, self._mounts, self._runtime, self._tutorials = accounts, mounts, runtime, tutorials
+
+    async def serve(self, socket: Path) -> asyncio.Server:
+        """Listen on a socket."""
+        return await asyncio.start_unix_server(self._answer, socket)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            wish = json.loads(await reader.readline())
+            answer = await asyncio.to_thread(self._do, wish)
+        except (AccountError, ValueError, KeyError, OSError, subprocess.SubprocessError) as error:
+            log.warning("The hub's request failed: %s", type(error).__name__)
+            answer = {"error": str(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        await writer.drain()
+        writer.close()
+
+    def _do(self, wish: dict[str, Any]) -> dict[str, Any]:
+        account = self._accounts.get(wish["user"])
+        match wish["do"]:
+            case "open":
+                return self._open(account, wish.get("credential"))
+            case "close":
+                self._mounts.unmount(account.name)
+                return {}
+            case other:
+                raise ValueError(f"There is no request {other!r}.")
+
+    def _open(self, account: Account, credential: dict[str, str] | None) -> dict[str, Any]:
+        """Make everything ready for a server: the home, the mount, a folder for its sockets."""
+        mount, message = None, ""
+        if credential is not None:
+            try:
+                mount = str(self._mounts.mount(account, Credential.model_validate(credential)))
+            except MountError as error:
+                message = str(error)
+        _prepare_home(account, {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)})
+        return {
+            "uid": account.uid,
+            "home": str(account.home),
+            "runtime": str(self._sockets(account)),
+            "mount": mount,
+            "message": message,
+        }
+
+    def _sockets(self, account: Account) -> Path:
+        folder = self._runtime / account.name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(folder, account.uid, account.uid if runs_as_root() else -1)
+        return folder
+
+
+def _prepare_home(account: Account, wish: dict[str, Any]) -> None:
+    identity: dict[str, Any] = {}
+    if runs_as_root():
+        identity = {"user": account.uid, "group": account.uid, "extra_groups": []}
+    subprocess.run(
+        [sys.executable, "-m", "hub_config.local.home"],
+        input=json.dumps(wish),
+        text=True,
+        check=True,
+        cwd=Places.load().project,
+        env={"HOME": str(account.home), "PATH": "/usr/bin:/bin"},
+        timeout=PREPARE_SECONDS,
+        **identity,
+    )
+
+
+async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
+    """Ask the supervisor, from the hub.
+
+    Parameters
+    ----------
+    socket
+        The supervisor's.
+    wish
+        ``do`` (``open`` or ``close``), ``user``, and ``credential`` to open.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    RuntimeError
+        The supervisor refuses, or is not there.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        raise RuntimeError("The workspace's supervisor does not answer; start the workspace again.") from None
+    writer.write(json.dumps(wish).encode() + b"\n")
+    answer: dict[str, Any] = json.loads(await reader.readline() or b'{"error": "The supervisor ended."}')
+    writer.close()
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer

@@ -1,0 +1,78 @@
+"""Prepare a user's home before their server starts. Run as that user, so that nothing in it can mislead anyone else.
+
+Reads one JSON object on standard input: ``credential``, ``mount``, ``tutorials``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from hub_config.local.places import write_text
+
+COPIED = ".copied.json"
+"""In ``~/tutorials``: the hash of each notebook as it was copied, to tell a changed one from an old one."""
+
+
+def prepare(home: Path, wish: dict[str, Any]) -> None:
+    """Put the credential, the link to the storage and the tutorials into a home.
+
+    Parameters
+    ----------
+    home
+        Whose owner runs this.
+    wish
+        ``credential`` (the storage's, or None), ``mount`` (folder, or None), ``tutorials`` (folder).
+    """
+    _place_credential(home, wish["credential"])
+    _link_storage(home / "nextcloud", wish["mount"])
+    _copy_tutorials(Path(wish["tutorials"]), home / "tutorials")
+
+
+def _place_credential(home: Path, credential: dict[str, str] | None) -> None:
+    folder = home / ".config" / "imagine"
+    folder.mkdir(parents=True, exist_ok=True)
+    if credential is None:
+        (folder / "storage.json").unlink(missing_ok=True)
+    else:
+        write_text(folder / "storage.json", json.dumps(credential))
+
+
+def _link_storage(link: Path, mount: str | None) -> None:
+    if link.is_symlink():
+        link.unlink()
+    if mount is not None and not link.exists():
+        link.symlink_to(mount)
+
+
+def _copy_tutorials(source: Path, target: Path) -> None:
+    """Copy what is new or was not touched; a notebook that the user changed stays as it is."""
+    target.mkdir(exist_ok=True)
+    copied = _read(target / COPIED)
+    for notebook in sorted(source.glob("*.ipynb")):
+        mine = target / notebook.name
+        if not mine.exists() or _hash(mine) == copied.get(notebook.name):
+            shutil.copyfile(notebook, mine)
+            copied[notebook.name] = _hash(mine)
+    write_text(target / COPIED, json.dumps(copied))
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    prepare(Path.home(), json.load(sys.stdin))

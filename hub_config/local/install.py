@@ -1,0 +1,284 @@
+"""Install what the workspace needs on this machine, then start it (or stop there). Standard library only.
+
+    python3 hub_config/local/install.py [run|workspace|dev]
+
+What is already there and unchanged is not touched, so that a second start needs no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from hub_config.local.places import CLONE, LOCAL, Places, runs_as_root
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_NODE = 20
+NEEDED_GB = 12
+"""Free disk that a first installation takes: PyTorch with CUDA is 5 GB, and is unpacked beside its archive."""
+
+TOOLS = LOCAL / "tools"
+PROXY = LOCAL / "proxy"
+ELSEWHERE = Path("/var/lib/imagine-workspace")
+"""Where things go when the clone or the Python is closed to other accounts."""
+
+
+class InstallError(Exception):
+    """Something is missing; the message is one sentence with the remedy."""
+
+
+def main(arguments: list[str]) -> int:
+    """Install, and start the workspace when asked to."""
+    goal = arguments[0] if arguments else "workspace"
+    os.umask(0o022)
+    try:
+        check_machine()
+        places = choose_places()
+        install(places, "dev" if goal == "dev" else "workspace")
+    except InstallError as error:
+        print(f"imagine: {error}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"imagine: this step of the installation failed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
+        return 1
+    if goal != "run":
+        return 0
+    os.chdir(places.project)
+    os.execv(places.python, [str(places.python), "-m", "hub_config.local"])
+    return None
+
+
+def check_machine() -> None:
+    """Check what must be there before anything is installed.
+
+    Raises
+    ------
+    InstallError
+        Something is missing.
+    """
+    if sys.version_info < OLDEST_PYTHON:
+        raise InstallError(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+    if os.name != "posix":
+        raise InstallError("The workspace runs on Linux and macOS; on Windows, use it inside WSL.")
+    if not (TOOLS / "bin" / "uv").exists():
+        if subprocess.run(
+            [sys.executable, "-c", "import ensurepip, venv"], check=False, capture_output=True
+        ).returncode:
+            raise InstallError(
+                "This Python cannot make environments: install its venv package (apt install python3-venv)."
+            )
+        free = shutil.disk_usage(CLONE).free / 1e9
+        if free < NEEDED_GB:
+            raise InstallError(f"{free:.0f} GB are free here and {NEEDED_GB} GB are needed: free some disk space.")
+
+
+def choose_places() -> Places:
+    """Decide where things lie: in the clone, or elsewhere where other accounts could not reach it."""
+    LOCAL.mkdir(mode=0o711, exist_ok=True)
+    LOCAL.chmod(0o711)
+    places = Places()
+    if runs_as_root() and not _open_to_all(CLONE / "hub_config" / "settings.py"):
+        root = ELSEWHERE / hashlib.sha256(str(CLONE).encode()).hexdigest()[:8]
+        places = Places(project=root / "project", environment=root / "environment", homes=root / "homes")
+        print(
+            f"imagine: other accounts cannot reach {CLONE}; homes and environment are placed in {root}",
+            file=sys.stderr,
+        )
+        _copy_project(places.project)
+    places.save()
+    return places
+
+
+def install(places: Places, kind: str) -> None:
+    """Bring the environment to what ``requirements/KIND.txt`` says, with all that belongs to it.
+
+    Parameters
+    ----------
+    places
+        Where.
+    kind
+        ``workspace`` or ``dev``.
+    """
+    _install_fuse()
+    _install_environment(places, kind)
+    _install_node(places)
+    _install_proxy(places)
+    _install_extension(places)
+
+
+def _install_environment(places: Places, kind: str) -> None:
+    requirements = CLONE / "requirements" / f"{kind}.txt"
+    stamp = places.environment / f".{kind}.sha256"
+    wanted = _fingerprint([requirements, CLONE / "pyproject.toml"])
+    if _is(stamp, wanted):
+        return
+    _say("installing Python packages (PyTorch among them: several GB at the first time)")
+    uv = _install_uv()
+    if not places.python.exists():
+        _run([uv, "venv", "--quiet", "--python", _readable_python(places), places.environment])
+    pip = [uv, "pip", "install", "--quiet", "--python", places.python]
+    _run([*pip, "--require-hashes", "-r", requirements])
+    _run([*pip, "--no-deps", "--no-build-isolation", "--offline", "-e", places.project])
+    stamp.write_text(wanted)
+
+
+def _install_uv() -> Path:
+    uv = TOOLS / "bin" / "uv"
+    if not uv.exists():
+        _run([sys.executable, "-m", "venv", TOOLS])
+        _run(
+            [
+                TOOLS / "bin" / "pip",
+                "install",
+                "--quiet",
+                "--require-hashes",
+                "-r",
+                CLONE / "requirements" / "bootstrap.txt",
+            ]
+        )
+    return uv
+
+
+def _readable_python(places: Places) -> Path:
+    """Return an interpreter that users' servers can start: this one, the system's, or a copy of this one."""
+    mine = Path(sys.executable).resolve()
+    if not runs_as_root() or _open_to_all(mine):
+        return mine
+    for name in ("python3", *(f"python3.{minor}" for minor in range(20, 10, -1))):
+        for folder in ("/usr/bin", "/usr/local/bin"):
+            found = Path(folder, name).resolve()
+            if found.exists() and _open_to_all(found) and _is_new_enough(found):
+                return found
+    root = places.project.parent if places.project != CLONE else ELSEWHERE
+    copy = root / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    _say(f"other accounts cannot reach {mine}; a copy of this Python is placed in {copy}")
+    if not copy.exists():
+        shutil.copytree(sys.base_prefix, copy, symlinks=True)
+    return copy / "bin" / mine.name
+
+
+def _is_new_enough(python: Path) -> bool:
+    question = f"import sys, sqlite3, ssl; raise SystemExit(sys.version_info < {OLDEST_PYTHON})"
+    return subprocess.run([python, "-c", question], check=False, capture_output=True).returncode == 0
+
+
+def _install_node(places: Places) -> None:
+    found = shutil.which("node")
+    if found and shutil.which("npm"):
+        version = subprocess.run([found, "--version"], check=False, capture_output=True, text=True).stdout
+        if int(version.strip().lstrip("v").split(".")[0] or 0) >= OLDEST_NODE:
+            return
+    if not (places.environment / "bin" / "npm").exists():
+        _say("installing Node.js")
+        requirements = CLONE / "requirements" / "node.txt"
+        uv = _install_uv()
+        _run([uv, "pip", "install", "--quiet", "--python", places.python, "--require-hashes", "-r", requirements])
+
+
+def _install_proxy(places: Places) -> None:
+    source = CLONE / "hub_config" / "local" / "proxy"
+    stamp, wanted = PROXY / ".sha256", _fingerprint(sorted(source.glob("package*.json")))
+    if _is(stamp, wanted):
+        return
+    _say("installing the proxy")
+    PROXY.mkdir(exist_ok=True)
+    for file in source.glob("package*.json"):
+        shutil.copy(file, PROXY)
+    _run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--prefix", PROXY], places)
+    stamp.write_text(wanted)
+
+
+def _install_extension(places: Places) -> None:
+    source = CLONE / "extensions" / "imagine_lab"
+    files = [path for path in sorted(source.rglob("*")) if path.is_file() and not _is_built(path, source)]
+    stamp, wanted = places.environment / ".imagine_lab.sha256", _fingerprint(files)
+    if _is(stamp, wanted):
+        return
+    _say("building the JupyterLab extension (minutes at the first time)")
+    _run([places.environment / "bin" / "jlpm", "install", "--immutable"], places, cwd=source)
+    _run([places.environment / "bin" / "jlpm", "build:prod"], places, cwd=source)
+    pip = [_install_uv(), "pip", "install", "--quiet", "--python", places.python]
+    _run([*pip, "--no-deps", "--no-build-isolation", "--offline", "--reinstall", source], places)
+    stamp.write_text(wanted)
+
+
+def _install_fuse() -> None:
+    """Make ``~/nextcloud`` possible where that needs no question: as root, on Debian and its children."""
+    if (
+        not runs_as_root()
+        or shutil.which("fusermount3")
+        or not shutil.which("apt-get")
+        or not Path("/dev/fuse").exists()
+    ):
+        return
+    _say("installing fuse3, which shows the users' storage as a folder")
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "fuse3"]
+    if not _succeeds(command):
+        _succeeds(["apt-get", "update"])
+        if not _succeeds(command):
+            _say("fuse3 could not be installed: storage is reached by nextcloud:/ paths only")
+
+
+def _succeeds(command: list[str]) -> bool:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, check=False, capture_output=True, env=environment).returncode == 0
+
+
+def _is_built(path: Path, source: Path) -> bool:
+    parts = path.relative_to(source).parts
+    folders = {"node_modules", "lib", "labextension", "__pycache__", ".yarn", "dist"}
+    return bool(folders & set(parts)) or path.suffix in (".tsbuildinfo", ".log")
+
+
+def _copy_project(target: Path) -> None:
+    """Copy what users' servers read; the state stays in the clone, closed."""
+    target.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for name in ("hub_config", "imagine_lib", "images", "notebooks", "pyproject.toml", "README.md", "LICENSE"):
+        source, copy = CLONE / name, target / name
+        if source.is_dir():
+            shutil.copytree(source, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _open_to_all(path: Path) -> bool:
+    """Tell whether any account can read a file."""
+    if not path.stat().st_mode & stat.S_IROTH:
+        return False
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def _fingerprint(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _is(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def _run(command: list[object], places: Places | None = None, cwd: Path | None = None) -> None:
+    environment = dict(os.environ)
+    if places is not None:
+        environment["PATH"] = os.pathsep.join([environment.get("PATH", os.defpath), str(places.environment / "bin")])
+    subprocess.run([str(part) for part in command], check=True, env=environment, cwd=cwd)
+
+
+def _say(text: str) -> None:
+    print(f"imagine: {text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

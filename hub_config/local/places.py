@@ -1,0 +1,70 @@
+"""Where things lie in laptop mode, and how they are written.
+
+Imported by the installer, which runs before anything is installed: standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+LOCAL = CLONE / ".local"
+STATE = Path(os.environ.get("IMAGINE_STATE", LOCAL / "state"))
+"""Databases, keys, users' stored files: closed to everyone else."""
+
+RECORD = LOCAL / "places.json"
+
+
+@dataclass(frozen=True)
+class Places:
+    """What depends on the machine: other uids must be able to reach these."""
+
+    project: Path = CLONE
+    """The code that users' servers import."""
+    environment: Path = CLONE / ".venv"
+    homes: Path = LOCAL / "homes"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self.environment / "bin" / "python"
+
+    def save(self) -> None:
+        """Remember them for the next start."""
+        write_text(RECORD, json.dumps({key: str(value) for key, value in asdict(self).items()}), mode=0o644)
+
+    @staticmethod
+    def load() -> Places:
+        """Return what the installer decided."""
+        try:
+            return Places(**{key: Path(value) for key, value in json.loads(RECORD.read_text()).items()})
+        except (OSError, ValueError, TypeError):
+            return Places()
+
+
+def write_text(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, readable by its owner unless said otherwise."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    Path(name).chmod(mode)
+    Path(name).replace(path)
+
+
+def secret(name: str, length: int = 32) -> Path:
+    """Return a file with a random secret, made at the first call."""
+    path = STATE / "secrets" / name
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_text(path, secrets.token_hex(length))
+    return path
+
+
+def runs_as_root() -> bool:
+    """Tell whether users can be kept apart by accounts of their own."""
+    return os.geteuid() == 0

@@ -1,0 +1,1 @@
+"""Signing in through the IAM, inside the hub process."""

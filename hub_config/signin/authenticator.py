@@ -1,0 +1,112 @@
+"""The authenticator: OpenID Connect with PKCE, the IAM's groups become the hub's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from oauthenticator.generic import GenericOAuthenticator
+from oauthenticator.oauth2 import OAuthLogoutHandler
+from traitlets import Unicode
+
+from hub_config.signin.claims import normalise_groups
+
+DISCOVERY_SECONDS = 60
+"""How long the hub waits for the IAM when both start together."""
+
+NOT_IN_A_GROUP = (
+    "You are signed in, but your account is in none of the groups that may use this workspace. "
+    "Ask the people who run it to add you, then sign in again."
+)
+
+
+class DiscoveryError(Exception):
+    """The IAM does not say where its endpoints are."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where an IAM answers, as its discovery document says."""
+
+    authorize: str
+    token: str
+    userinfo: str
+    end_session: str
+
+
+def discover(issuer: str) -> Endpoints:
+    """Ask an IAM for its endpoints.
+
+    Parameters
+    ----------
+    issuer
+        Its OIDC issuer.
+
+    Returns
+    -------
+    Endpoints
+
+    Raises
+    ------
+    DiscoveryError
+        It does not answer in a minute, or its answer is no discovery document of this issuer.
+    """
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    deadline = time.monotonic() + DISCOVERY_SECONDS
+    while True:
+        try:
+            document = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
+            return _endpoints(document, issuer)
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            if time.monotonic() > deadline:
+                raise DiscoveryError(f"The IAM at {issuer} does not answer ({error}).") from None
+        time.sleep(0.2)
+
+
+def _endpoints(document: dict[str, Any], issuer: str) -> Endpoints:
+    if document["issuer"].rstrip("/") != issuer.rstrip("/"):
+        raise DiscoveryError(f"The IAM at {issuer} calls itself {document['issuer']}: set iam.issuer to that.")
+    return Endpoints(
+        document["authorization_endpoint"],
+        document["token_endpoint"],
+        document["userinfo_endpoint"],
+        document.get("end_session_endpoint", ""),
+    )
+
+
+class LogoutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # JupyterHub is untyped
+    """Ends the session at the IAM too: the next one at this computer signs in anew."""
+
+    async def default_handle_logout(self) -> None:
+        """Keep what the IAM wants to see before the hub forgets the user."""
+        user = self.current_user
+        state = await user.get_auth_state() if user else None
+        self._id_token = (state or {}).get("id_token") or ""
+        await super().default_handle_logout()
+
+    async def render_logout_page(self) -> None:
+        """Go on to the IAM, which sends the browser back."""
+        address = self.authenticator.end_session_url
+        if not address:
+            await super().render_logout_page()
+            return
+        parameters = {"client_id": self.authenticator.client_id}
+        parameters["post_logout_redirect_uri"] = self.authenticator.after_logout_url
+        if self._id_token:
+            parameters["id_token_hint"] = self._id_token
+        self.redirect(f"{address}?{urlencode(parameters)}")
+
+
+class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator is untyped
+    """Signs users in at the IAM and takes their groups from its claims."""
+
+    end_session_url = Unicode(config=True, help="Where the IAM ends a session (RP-initiated logout).")
+    after_logout_url = Unicode(config=True, help="Where the IAM sends the browser afterwards.")
+    logout_handler = LogoutHandler
+
+    async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
+        """Return the groups that the IAM's claims name."""
+        return set(normalise_groups(auth_state[self.user_auth_state_key]))

@@ -1,0 +1,1 @@
+"""From the spawn page to a running notebook server."""

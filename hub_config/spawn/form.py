@@ -1,0 +1,25 @@
+"""The spawn page's form, made from the catalogue and the hardware that the user may choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub_config.settings import HardwareProfile
+    from imagine_lib.wire import CatalogueEntry
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent.parent / "pages" / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+)
+
+
+def render_form(modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile]) -> str:
+    """Return the form's fields as HTML; every text of the catalogue is escaped."""
+    return _templates.get_template("spawn_form.html").render(modules=modules, profiles=profiles)

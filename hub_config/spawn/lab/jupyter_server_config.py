@@ -1,0 +1,12 @@
+"""Jupyter's configuration for every notebook server of the workspace."""
+
+c = get_config()  # noqa: F821
+
+c.KernelManager.transport = "ipc"  # sockets with the user's permissions; TCP ports are open to every local account
+c.ServerApp.tornado_settings = {"websocket_max_message_size": 512 * 1024**2}  # an image in an upload widget
+c.ServerApp.root_dir = "~"
+c.ContentsManager.allow_hidden = False
+c.FileContentsManager.delete_to_trash = False
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.extension_manager = "readonly"

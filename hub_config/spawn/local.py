@@ -1,0 +1,97 @@
+"""Servers as processes of this machine, each under its user's own account where the hub is root."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub.spawner import LocalProcessSpawner
+
+from hub_config.local.agent import ask
+from hub_config.local.places import runs_as_root
+from hub_config.spawn.mixin import WorkspaceSpawner
+from hub_config.spawn.storage import LinkError, link, unlink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagine_lib.storage.credentials import Credential
+
+LAB = Path(__file__).parent / "lab"
+"""Jupyter's configuration for every server."""
+
+
+class LocalSpawner(WorkspaceSpawner, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is untyped
+    """Asks the supervisor for an account and the storage, then starts the server under that account."""
+
+    _account: dict[str, Any] | None = None
+    _credential: Credential | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server; without storage where that does not answer."""
+        self._steps.clear()
+        self.say("Linking your storage")
+        self._credential = await self._link()
+        self.say("Opening your home folder" if self._credential is None else "Mounting your storage")
+        self._account = await self._ask("open", self._credential)
+        if self._account["message"]:
+            self.say(self._account["message"])
+        self.say("Starting JupyterLab")
+        address: tuple[str, int] = await super().start()
+        return address
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server and give the storage back."""
+        await super().stop(now=now)
+        await self._ask("close", None)
+        if self._credential is not None:
+            await unlink(self._credential)
+            self._credential = None
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Point the server to its user's home."""
+        account = self._account or {}
+        runtime = account.get("runtime", "")
+        return env | {
+            "USER": self.user.name,
+            "HOME": account.get("home", ""),
+            "SHELL": "/bin/bash",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+            "JUPYTER_CONFIG_PATH": str(LAB),
+            "JUPYTER_RUNTIME_DIR": runtime,  # short: a socket's path may have 107 characters
+            "TMPDIR": runtime,
+        }
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:  # noqa: ARG002
+        """Return what the child does before it becomes the server: drop to the user's account, go home."""
+        account = self._account or {}
+        uid, home = account["uid"], account["home"]
+
+        def become_user() -> None:
+            os.umask(0o077)
+            if runs_as_root():
+                os.setgroups([])
+                os.setgid(uid)
+                os.setuid(uid)
+            os.chdir(home)
+
+        return become_user
+
+    async def _link(self) -> Credential | None:
+        state = await self.user.get_auth_state()
+        try:
+            return await link(self.settings.storage.url, (state or {}).get("access_token", ""))
+        except LinkError as error:
+            self.say(str(error))
+            return None
+
+    async def _ask(self, what: str, credential: Credential | None) -> dict[str, Any]:
+        wish: dict[str, Any] = {"do": what, "user": self.user.name}
+        if credential is not None:
+            wish["credential"] = credential.model_dump() | {"password": credential.password.get_secret_value()}
+        socket = self.settings.local.agent_socket
+        if socket is None:
+            raise RuntimeError("local.agent_socket is not set: local servers need the supervisor of `make run`.")
+        return await ask(socket, wish)

@@ -1,0 +1,85 @@
+"""What every spawner of the workspace has: the form, the check of the choice, the environment of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub.spawner import Spawner
+from traitlets import Any as AnyTrait
+
+from hub_config.spawn.form import render_form
+from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
+from imagine_lib import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from hub_config.settings import Settings
+    from imagine_lib.wire import CatalogueEntry
+
+FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb"
+
+
+class WorkspaceSpawner(Spawner):  # type: ignore[misc]  # JupyterHub is untyped
+    """Starts servers from the catalogue's modules.
+
+    Subclasses say where the server runs.
+    """
+
+    settings: Settings = AnyTrait(config=True, help="The workspace's settings.")  # type: ignore[assignment]
+    request: SpawnRequest | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._steps: list[str] = []
+        self._stepped = asyncio.Event()
+
+    async def options_form(self, spawner: Spawner) -> str:  # noqa: ARG002
+        """Return the spawn page's form."""
+        return render_form(self._modules(), self._profiles())
+
+    def options_from_form(self, formdata: Mapping[str, list[str]]) -> dict[str, Any]:
+        """Turn the form's fields into options; they are checked like those of the API."""
+        return {name: values[0] for name, values in formdata.items() if name != "_xsrf" and values}
+
+    def apply_user_options(self, spawner: Spawner, user_options: dict[str, Any]) -> None:  # noqa: ARG002
+        """Check the choice and set everything that follows from it anew."""
+        self.request = check_request(user_options, self._modules(), self._profiles())
+        self.cpu_limit = self.request.hardware.cpu
+        self.mem_limit = self.request.hardware.memory_mb * 1024**2
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment: addresses and names, no secret but the hub's own token."""
+        environment: dict[str, str] = super().get_env()
+        settings, request = self.settings, self.request
+        environment["IMAGINE_PLATFORM_URL"] = f"http://{settings.platform.listen}/services/imagine"
+        environment["IMAGINE_CATALOGUE"] = settings.catalogue
+        if request is not None:
+            environment["IMAGINE_MODULE"] = request.module
+            environment["OMP_NUM_THREADS"] = str(max(1, round(request.hardware.cpu)))
+            if not request.hardware.gpu:
+                environment["CUDA_VISIBLE_DEVICES"] = ""
+        return environment
+
+    def say(self, message: str) -> None:
+        """Tell the user who waits what happens now."""
+        self.log.info("%s: %s", self._log_name, message)
+        self._steps.append(message)
+        self._stepped.set()
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what was said so far, and what is said until the server answers."""
+        shown = 0
+        while True:
+            while shown < len(self._steps):
+                shown += 1
+                yield {"progress": min(90, 20 * shown), "message": self._steps[shown - 1]}
+            self._stepped.clear()
+            await self._stepped.wait()
+
+    def _modules(self) -> list[CatalogueEntry]:
+        return launchable(catalogue.load(self.settings.catalogue))
+
+    def _profiles(self) -> dict[str, Any]:
+        return allowed_profiles(self.settings.spawn.profiles, [group.name for group in self.user.groups])

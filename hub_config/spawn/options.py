@@ -1,0 +1,75 @@
+"""What a user may choose on the spawn page, and the check of what they chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+from tornado.web import HTTPError
+
+from hub_config.settings import HardwareProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from imagine_lib.wire import CatalogueEntry
+
+
+class SpawnRequest(BaseModel):
+    """A server as it was asked for: everything that the spawner needs, and nothing else."""
+
+    model_config = ConfigDict(frozen=True)
+
+    module: str
+    profile: str
+    hardware: HardwareProfile
+
+
+def allowed_profiles(profiles: Mapping[str, HardwareProfile], groups: Iterable[str]) -> dict[str, HardwareProfile]:
+    """Return the hardware that a user of some groups may choose."""
+    mine = set(groups)
+    return {name: profile for name, profile in profiles.items() if not profile.groups or mine & set(profile.groups)}
+
+
+def launchable(entries: Iterable[CatalogueEntry]) -> list[CatalogueEntry]:
+    """Return the modules that can be started here, by title."""
+    return sorted((entry for entry in entries if entry.launchable), key=lambda entry: entry.title)
+
+
+def check_request(
+    chosen: Mapping[str, Any], modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile]
+) -> SpawnRequest:
+    """Check a choice, from the page or the API.
+
+    Parameters
+    ----------
+    chosen
+        ``module`` and ``profile``; what is missing is the first of those offered.
+    modules, profiles
+        What is offered to this user.
+
+    Returns
+    -------
+    SpawnRequest
+
+    Raises
+    ------
+    tornado.web.HTTPError
+        400, naming what is allowed.
+    """
+    unknown = sorted(set(chosen) - {"module", "profile"})
+    if unknown:
+        raise _refusal(f"{unknown[0]!r} is no option; there are 'module' and 'profile'.")
+    if not modules:
+        raise _refusal("The catalogue holds no module that can be started here.")
+    names = [entry.name for entry in modules]
+    module, profile = chosen.get("module") or names[0], chosen.get("profile") or next(iter(profiles), "")
+    if module not in names:
+        raise _refusal(f"There is no module {module!r}; there are {', '.join(names)}.")
+    if profile not in profiles:
+        raise _refusal(f"There is no hardware {profile!r} for you; there are {', '.join(profiles)}.")
+    return SpawnRequest(module=module, profile=profile, hardware=profiles[profile])
+
+
+def _refusal(message: str) -> HTTPError:
+    return HTTPError(400, message)
