@@ -17,10 +17,10 @@ from hub_config.local import firststart
 from hub_config.local.accounts import Accounts
 from hub_config.local.agent import Agent
 from hub_config.local.firststart import Ports
-from hub_config.local.leftovers import MARK, end_processes
+from hub_config.local.leftovers import end_processes
 from hub_config.local.lock import WorkspaceLock
 from hub_config.local.mounts import Mounts
-from hub_config.local.places import LOCAL, STATE, Places, runs_as_root
+from hub_config.local.places import LOCAL, MARK, STATE, Places, runs_as_root
 from hub_config.local.services import all_services, base_environment, iam_environment
 from hub_config.local.supervisor import NotReadyError, Supervisor
 

@@ -157,8 +157,8 @@ def _folder(name: str) -> Path:
 def _profiles() -> dict[str, dict[str, Any]]:
     """Offer what this machine has."""
     profiles: dict[str, dict[str, Any]] = {
-        "small": {"title": "Small", "cpu": 1, "memory_mb": 4096},
         "standard": {"title": "Standard", "cpu": 2, "memory_mb": 8192},
+        "small": {"title": "Small", "cpu": 1, "memory_mb": 4096},
     }
     if (
         shutil.which("nvidia-smi")

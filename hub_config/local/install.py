@@ -52,8 +52,7 @@ def main(arguments: list[str]) -> int:
     if goal != "run":
         return 0
     os.chdir(places.project)
-    os.execv(places.python, [str(places.python), "-m", "hub_config.local"])
-    return None
+    return os.execv(places.python, [str(places.python), "-m", "hub_config.local"])
 
 
 def check_machine() -> None:

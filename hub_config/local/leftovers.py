@@ -12,10 +12,9 @@ import os
 
 import psutil
 
-log = logging.getLogger(__name__)
+from hub_config.local.places import MARK
 
-MARK = "IMAGINE_WORKSPACE"
-"""The environment variable that every process of a workspace inherits."""
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10
 

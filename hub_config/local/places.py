@@ -14,7 +14,10 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
 LOCAL = CLONE / ".local"
-STATE = Path(os.environ.get("IMAGINE_STATE", LOCAL / "state"))
+MARK = "IMAGINE_WORKSPACE"
+"""The environment variable with the state folder, which every process of a workspace inherits."""
+
+STATE = Path(os.environ.get(MARK, LOCAL / "state"))
 """Databases, keys, users' stored files: closed to everyone else."""
 
 RECORD = LOCAL / "places.json"

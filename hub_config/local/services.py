@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hub_config.local.leftovers import MARK
-from hub_config.local.places import LOCAL, STATE, secret
+from hub_config.local.places import LOCAL, MARK, STATE, secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ def base_environment(places: Places) -> dict[str, str]:
     """Return the environment that all services share."""
     environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
     path = os.pathsep.join([str(places.environment / "bin"), environment.get("PATH", os.defpath)])
-    return environment | {"PATH": path, MARK: str(STATE), "IMAGINE_STATE": str(STATE), "PYTHONUNBUFFERED": "1"}
+    return environment | {"PATH": path, MARK: str(STATE), "PYTHONUNBUFFERED": "1"}
 
 
 def iam_environment(ports: Ports) -> dict[str, str]:

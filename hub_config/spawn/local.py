@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub.spawner import LocalProcessSpawner
 
 from hub_config.local.agent import ask
 from hub_config.local.places import runs_as_root
-from hub_config.spawn.mixin import WorkspaceSpawner
+from hub_config.spawn.mixin import WorkspaceMixin
 from hub_config.spawn.storage import LinkError, link, unlink
 
 if TYPE_CHECKING:
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
 LAB = Path(__file__).parent / "lab"
 """Jupyter's configuration for every server."""
 
+LONGEST_LINE = 300
+"""Characters of a failed server's last words that its user is shown."""
 
-class LocalSpawner(WorkspaceSpawner, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is untyped
+
+class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is untyped
     """Asks the supervisor for an account and the storage, then starts the server under that account."""
 
     _account: dict[str, Any] | None = None
@@ -39,7 +44,10 @@ class LocalSpawner(WorkspaceSpawner, LocalProcessSpawner):  # type: ignore[misc]
         if self._account["message"]:
             self.say(self._account["message"])
         self.say("Starting JupyterLab")
-        address: tuple[str, int] = await super().start()
+        with self._log_file.open("wb") as output:
+            self.popen_kwargs = {"stdin": DEVNULL, "stdout": output, "stderr": output}
+            address: tuple[str, int] = await super().start()
+        await self._wait_until_listening(*address)
         return address
 
     async def stop(self, now: bool = False) -> None:
@@ -78,6 +86,29 @@ class LocalSpawner(WorkspaceSpawner, LocalProcessSpawner):  # type: ignore[misc]
             os.chdir(home)
 
         return become_user
+
+    async def _wait_until_listening(self, host: str, port: int) -> None:
+        """Wait for the server, and end at once when its process does: the hub itself would wait for minutes."""
+        while True:
+            if await self.poll() is not None:
+                raise RuntimeError(f"Your server ended while it started: {self._last_line()}")
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+    def _last_line(self) -> str:
+        lines = [line.strip() for line in self._log_file.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1][:LONGEST_LINE] if lines else "it printed nothing."
+
+    @property
+    def _log_file(self) -> Path:
+        folder = self.settings.state / "servers"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{self.user.name}.log"
 
     async def _link(self) -> Credential | None:
         state = await self.user.get_auth_state()

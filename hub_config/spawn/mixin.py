@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from jupyterhub.spawner import Spawner
 from traitlets import Any as AnyTrait
+from traitlets import HasTraits
 
 from hub_config.spawn.form import render_form
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb"
 
 
-class WorkspaceSpawner(Spawner):  # type: ignore[misc]  # JupyterHub is untyped
+Base: Any = HasTraits
+"""For the type checker: whatever a spawner has, which is untyped."""
+
+
+class WorkspaceMixin(Base):  # type: ignore[misc]
     """Starts servers from the catalogue's modules.
 
-    Subclasses say where the server runs.
+    Mixed into a spawner, which says where the server runs.
     """
 
     settings: Settings = AnyTrait(config=True, help="The workspace's settings.")  # type: ignore[assignment]
@@ -35,7 +39,7 @@ class WorkspaceSpawner(Spawner):  # type: ignore[misc]  # JupyterHub is untyped
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
 
-    async def options_form(self, spawner: Spawner) -> str:  # noqa: ARG002
+    async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
         return render_form(self._modules(), self._profiles())
 
@@ -43,7 +47,7 @@ class WorkspaceSpawner(Spawner):  # type: ignore[misc]  # JupyterHub is untyped
         """Turn the form's fields into options; they are checked like those of the API."""
         return {name: values[0] for name, values in formdata.items() if name != "_xsrf" and values}
 
-    def apply_user_options(self, spawner: Spawner, user_options: dict[str, Any]) -> None:  # noqa: ARG002
+    def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:  # noqa: ARG002
         """Check the choice and set everything that follows from it anew."""
         self.request = check_request(user_options, self._modules(), self._profiles())
         self.cpu_limit = self.request.hardware.cpu

@@ -4,7 +4,6 @@ c = get_config()  # noqa: F821
 
 c.KernelManager.transport = "ipc"  # sockets with the user's permissions; TCP ports are open to every local account
 c.ServerApp.tornado_settings = {"websocket_max_message_size": 512 * 1024**2}  # an image in an upload widget
-c.ServerApp.root_dir = "~"
 c.ContentsManager.allow_hidden = False
 c.FileContentsManager.delete_to_trash = False
 c.LabApp.news_url = None
