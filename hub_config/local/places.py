@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
@@ -19,6 +19,8 @@ MARK = "IMAGINE_WORKSPACE"
 
 STATE = Path(os.environ.get(MARK, LOCAL / "state"))
 """Databases, keys, users' stored files: closed to everyone else."""
+
+STATE_WAS_CHOSEN = MARK in os.environ
 
 RECORD = LOCAL / "places.json"
 
@@ -30,7 +32,7 @@ class Places:
     project: Path = CLONE
     """The code that users' servers import."""
     environment: Path = CLONE / ".venv"
-    homes: Path = LOCAL / "homes"
+    homes: Path = STATE.parent / "homes"
 
     @property
     def python(self) -> Path:
@@ -43,11 +45,12 @@ class Places:
 
     @staticmethod
     def load() -> Places:
-        """Return what the installer decided."""
+        """Return what the installer decided; a state folder that was chosen by hand has its homes beside it."""
         try:
-            return Places(**{key: Path(value) for key, value in json.loads(RECORD.read_text()).items()})
+            places = Places(**{key: Path(value) for key, value in json.loads(RECORD.read_text()).items()})
         except (OSError, ValueError, TypeError):
             return Places()
+        return replace(places, homes=Places.homes) if STATE_WAS_CHOSEN else places
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:

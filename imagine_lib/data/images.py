@@ -67,19 +67,12 @@ def _pixels(path: Path, content: bytes) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise DataError(
-                        f"{path} is too large ({width} x {height} pixels; the limit is "
-                        f"{MAX_PIXELS // 1_000_000} million): cut it into smaller images."
-                    )
+                if image.width * image.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
                 return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-    except DataError:
-        raise
     except Image.DecompressionBombError:
         raise DataError(
-            f"{path} is too large (the limit is {MAX_PIXELS // 1_000_000} million pixels): "
-            "cut it into smaller images."
+            f"{path} is too large (over {MAX_PIXELS // 1_000_000} million pixels): cut it into smaller images."
         ) from None
     except UnidentifiedImageError:
         raise DataError(f"{path} is not an image, whatever its name says.") from None

@@ -1,0 +1,28 @@
+"""What every room's tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imagine_lib.data.synthetic import write_dataset
+
+PROJECT = Path(__file__).parent.parent
+SHARED = PROJECT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def plankton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of fifteen drawn images, from five samples."""
+    folder = tmp_path_factory.mktemp("plankton")
+    write_dataset(folder, ["bell", "comb", "spiral"], each=15, seed=5, samples=range(5))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """Photographs of plankton; they are not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the real images are not on this machine (../shared/data)")
+    return SHARED
