@@ -1,0 +1,107 @@
+"""COPY and MOVE.
+
+WsgiDAV's own are not used: they decode the ``Destination`` before splitting it, so names with ``?``, ``#`` or ``;``
+end up elsewhere; they refuse another host name, which Nextcloud ignores; and they copy file by file over what is
+there, so that a failure leaves a mixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .dav_write import target
+from .errors import Refused
+from .http import Response
+from .names import MAX_DEPTH, check_new, segments
+from .shares import Right
+
+if TYPE_CHECKING:
+    from .dav_entry import Entry, Visit
+    from .dav_write import Target
+
+
+def copy(visit: Visit, parts: list[str]) -> Response:
+    """Copy a file or a tree."""
+    source, place = _both(visit, parts)
+    source.spot.require(Right.READ)
+    services = visit.services
+    with (
+        services.busy.hold((place.owner, place.path)),
+        services.quota.reserve(place.owner, source.size, place.path),
+        services.homes.draft() as draft,
+    ):
+        services.homes.copy(source.node, draft)
+        services.homes.place(draft, place.disk)
+        if place.entry:
+            services.nodes.removed(place.entry.node)
+            services.quota.forget(place.owner)
+    return _done(visit, place, with_tag=False)
+
+
+def move(visit: Visit, parts: list[str]) -> Response:
+    """Move a file or a tree; its ids and checksums go with it."""
+    source, place = _both(visit, parts)
+    services, old = visit.services, source.spot
+    if old.is_mount and old.share:
+        return _rename_mount(visit, source, place)
+    old.require(Right.UPDATE if parts[:-1] == place.parts[:-1] else Right.DELETE)
+    growth = 0 if place.owner == old.owner else source.size
+    with (
+        services.busy.hold((old.owner, old.path), (place.owner, place.path)),
+        services.quota.reserve(place.owner, growth, place.path),
+    ):
+        services.homes.place(source.node.disk, place.disk)
+        services.nodes.moved(source.node, place.owner, place.path)
+        services.quota.forget(old.owner)
+        services.quota.forget(place.owner)
+    return _done(visit, place, with_tag=not source.is_folder)
+
+
+def _both(visit: Visit, parts: list[str]) -> tuple[Entry, Target]:
+    source = visit.find(parts)
+    if source is None:
+        raise Refused(404, f"File with name /{'/'.join(parts)} could not be located")
+    wanted = _destination(visit)
+    visit.check_conditions(parts)
+    if not parts or not wanted or wanted == parts:
+        raise Refused(403, "Source and destination must be different files or folders.")
+    if wanted[: len(parts)] == parts:
+        raise Refused(409, "The destination may not be part of the same subtree as the source path.")
+    if visit.request.header("Overwrite") == "F" and visit.find(wanted):
+        raise Refused(412, "The destination node already exists, and the overwrite header is set to false")
+    place = target(visit, wanted, missing_parent=409)
+    if place.entry and (place.entry.spot.is_mount or parts[: len(wanted)] == wanted):
+        raise Refused(403)
+    if place.path.count("/") + visit.services.homes.depth(source.node) > MAX_DEPTH:
+        raise Refused(400, "The tree would be too deep.")
+    return source, place
+
+
+def _destination(visit: Visit) -> list[str]:
+    """Return the destination within the visitor's world; the host in it is ignored."""
+    header = visit.request.header("Destination")
+    if not header:
+        raise Refused(400, "The destination header was not supplied")
+    parts, prefix = segments(header), list(visit.world.prefix)
+    if parts[: len(prefix)] != prefix:
+        raise Refused(403)
+    return parts[len(prefix) :]
+
+
+def _rename_mount(visit: Visit, source: Entry, place: Target) -> Response:
+    """Give a received share another name in the receiver's root; it cannot go anywhere else."""
+    if len(place.parts) != 1 or place.entry:
+        raise Refused(403)
+    check_new(place.parts[0])
+    assert source.spot.share is not None
+    visit.services.shares.mount(source.spot.share, visit.world.visitor, place.parts[0])
+    visit.world.mounts[place.parts[0]] = visit.world.mounts.pop(source.parts[0])
+    return _done(visit, place, with_tag=False)
+
+
+def _done(visit: Visit, place: Target, *, with_tag: bool) -> Response:
+    made = visit.find(place.parts)
+    headers = [("OC-FileId", made.full_id)] if made else []
+    if made and with_tag:
+        headers += [("ETag", f'"{made.etag}"'), ("OC-ETag", f'"{made.etag}"')]
+    return Response(204 if place.entry else 201, headers)

@@ -1,0 +1,102 @@
+"""Bearer tokens of the IAM, checked as Nextcloud's ``user_oidc`` checks them.
+
+Signature by the issuer's JWKS, ``exp`` with 60 s of leeway, ``iss``, and an ``aud`` that contains this server's
+client id. The keys are found by discovery at first use, so that the storage may start before the IAM, and again when
+a token names an unknown key, but not more often than every few seconds: strangers can invent key names.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import jwt
+
+from .errors import Refused
+
+AUDIENCE = "imagine-storage"
+LEEWAY = 60
+RELOAD_PAUSE = 5.0
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_UID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Who a token speaks for."""
+
+    uid: str
+    name: str
+    email: str | None
+    groups: frozenset[str]
+
+
+class IAM:
+    """Verifies the bearer tokens of one issuer."""
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._loaded = float("-inf")
+        self._lock = threading.Lock()
+
+    def verify(self, token: str) -> Claims | None:
+        """Return the token's claims, or None if it is no good.
+
+        Raises
+        ------
+        Refused
+            503: the token's key is unknown and the IAM cannot be asked for it.
+        """
+        if not self._issuer:
+            return None
+        try:
+            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                return None
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                audience=AUDIENCE,
+                issuer=[self._issuer, self._issuer + "/"],
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except jwt.PyJWTError:
+            return None
+        return _claims(claims)
+
+    def _key(self, kid: str | None) -> jwt.PyJWK | None:
+        with self._lock:
+            if kid not in self._keys and time.monotonic() - self._loaded > RELOAD_PAUSE:
+                self._load()
+            return self._keys.get(kid)
+
+    def _load(self) -> None:
+        base = self._issuer.rstrip("/")
+        try:
+            with httpx.Client(trust_env=False, timeout=10) as client:
+                discovery = client.get(f"{base}/.well-known/openid-configuration").raise_for_status().json()
+                keys = client.get(discovery["jwks_uri"]).raise_for_status().json()
+            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(keys).keys}
+        except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWTError):
+            raise Refused(503, "The IAM cannot be reached to check the token; try again later.") from None
+        self._loaded = time.monotonic()
+
+
+def _claims(claims: dict[str, Any]) -> Claims | None:
+    uid = claims.get("preferred_username")
+    if not isinstance(uid, str) or not _UID.fullmatch(uid):
+        return None
+    groups = claims.get("groups")
+    return Claims(
+        uid=uid,
+        name=str(claims.get("name") or uid),
+        email=claims.get("email"),
+        groups=frozenset(str(group) for group in groups) if isinstance(groups, list) else frozenset(),
+    )

@@ -1,0 +1,80 @@
+"""What one visitor can reach: their home with the shares they received in its root, or one public link.
+
+Every path of a request is looked up here and nowhere else; what comes out knows whose file it is and what may be done
+with it. Whatever is not in the visitor's world has no name in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .errors import Refused
+
+if TYPE_CHECKING:
+    from .homes import Homes, Node
+    from .shares import Right, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in someone's home, there or not, with the visitor's rights to it."""
+
+    owner: str
+    path: str
+    rights: Right
+    share: Share | None = None
+    is_mount: bool = False
+    """Whether the share itself begins here."""
+
+    def below(self, parts: list[str]) -> Spot:
+        """Return a place further down."""
+        if not parts:
+            return self
+        path = "/".join(parts)
+        return replace(self, path=f"{self.path}/{path}" if self.path else path, is_mount=False)
+
+    def require(self, right: Right) -> None:
+        """Raise 403 where the visitor lacks a right."""
+        if right not in self.rights:
+            raise Refused(403)
+
+
+@dataclass(frozen=True)
+class World:
+    """A visitor's tree; ``prefix`` holds the segments of the address it begins at."""
+
+    homes: Homes
+    prefix: tuple[str, ...]
+    visitor: str
+    root: Spot
+    mounts: dict[str, Share]
+
+    def spot(self, parts: list[str]) -> Spot:
+        """Return the place that a path leads to."""
+        if parts and (share := self.mounts.get(parts[0])):
+            return self.mount(share).below(parts[1:])
+        return self.root.below(parts)
+
+    def node(self, spot: Spot) -> Node | None:
+        """Return what lies at a place."""
+        return self.homes.find(spot.owner, spot.path)
+
+    def members(self, spot: Spot, node: Node) -> list[tuple[str, Spot, Node]]:
+        """Return what lies in a folder: name, place, file or folder."""
+        is_root = spot == self.root
+        own = [
+            (member.name, spot.below([member.name]), member)
+            for member in self.homes.children(node)
+            if not (is_root and member.name in self.mounts)
+        ]
+        if not is_root:
+            return own
+        mounted = [(name, self.mount(share)) for name, share in self.mounts.items()]
+        found = [(name, place, self.node(place)) for name, place in mounted]
+        return own + [(name, place, member) for name, place, member in found if member]
+
+    @staticmethod
+    def mount(share: Share) -> Spot:
+        """Return the place where a received share begins."""
+        return Spot(share.owner, share.path, share.permissions, share, is_mount=True)

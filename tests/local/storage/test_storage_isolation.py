@@ -1,0 +1,153 @@
+"""What one user tries on another's files: a table of attempts, all in vain."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+SECRET = b"bob's secret"
+
+
+@pytest.fixture
+def pair(alice, bob):
+    bob.send("MKCOL", "/private")
+    bob.put("/private/s.txt", SECRET)
+    alice.put("/own.txt", b"own")
+    alice.send("MKCOL", "/d")
+    return alice, bob
+
+
+READS = [
+    "/remote.php/dav/files/BOB/private/s.txt",
+    "/remote.php/dav/files/BOB/private",
+    "/remote.php/dav/files/ALICE/../BOB/private/s.txt",
+    "/remote.php/dav/files/ALICE/%2e%2e/BOB/private/s.txt",
+    "/remote.php/dav/files/ALICE/%2E%2E/%2e%2e/BOB/files/private/s.txt",
+    "/remote.php/dav/files/ALICE/..%2f..%2fBOB/files/private/s.txt",
+    "/remote.php/dav/files/ALICE/d/..%5c..%5cBOB/files/private/s.txt",
+    "/remote.php/dav/files/ALICE/d/%2e%2e/%2e%2e/%2e%2e/storage.sqlite",
+    "/remote.php/dav/files/ALICE%2f..%2fBOB/private/s.txt",
+    "/remote.php/dav/files/ALICE/%00/s.txt",
+    "/remote.php/dav/files/ALICE/own.txt%00.png",
+    "/remote.php/dav/files/ALICE/%c0%ae%c0%ae/BOB/private/s.txt",
+    "/remote.php/dav/files/ALICE/./own.txt",
+    "/remote.php/dav/files/../files/BOB/private/s.txt",
+    "/remote.php/dav/files//BOB//private//s.txt",
+    "/remote.php/webdav/../BOB/files/private/s.txt",
+    "/remote.php/webdav/%2e%2e/%2e%2e/BOB/files/private/s.txt",
+    "/index.php/remote.php/dav/files/BOB/private/s.txt",
+    "/public.php/dav/files/BOB/private/s.txt",
+    "/public.php/dav/files/%2e%2e/BOB/files/private/s.txt",
+    "/remote.php/dav/files/ALICE/link/s.txt",
+    "/remote.php/dav/files/ALICE/link.txt",
+    "http://elsewhere.example/remote.php/dav/files/BOB/private/s.txt",
+    "/remote.php/dav/files/BOB/private/s.txt?user=ALICE",
+]
+
+
+@pytest.mark.parametrize("target", READS)
+@pytest.mark.parametrize("method", ["GET", "PROPFIND", "HEAD"])
+def test_reading(server, pair, method, target):
+    alice, bob = pair
+    (alice.home / "link").symlink_to(bob.home / "private")
+    (alice.home / "link.txt").symlink_to(bob.home / "private" / "s.txt")
+    named = target.replace("ALICE", alice.uid).replace("BOB", bob.uid)
+    for headers in ({"Depth": "1"}, {"Depth": "infinity", "Accept": "application/zip"}):
+        status, body = server.raw(method, named, alice, **headers)
+        assert status in {400, 403, 404}, (status, body)
+        assert SECRET not in body
+        assert b"s.txt</d:href>" not in body
+
+
+WRITES = ["PUT", "DELETE", "MKCOL", "PROPPATCH", "MOVE", "COPY", "LOCK"]
+PLACES = [
+    "/remote.php/dav/files/BOB/private/s.txt",
+    "/remote.php/dav/files/BOB/new",
+    "/remote.php/dav/files/ALICE/../BOB/new",
+    "/remote.php/dav/files/ALICE/%2e%2e/%2e%2e/BOB/files/new",
+    "/remote.php/dav/files/ALICE/d/..%2f..%2f..%2fBOB%2ffiles%2fnew",
+    "/remote.php/dav/files/ALICE/link/new",
+    "/remote.php/dav/files/BOB",
+]
+
+
+def disk(account) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in account.home.rglob("*")}
+
+
+@pytest.mark.parametrize("target", PLACES)
+@pytest.mark.parametrize("method", WRITES)
+def test_writing(server, pair, method, target):
+    alice, bob = pair
+    (alice.home / "link").symlink_to(bob.home / "private")
+    before = disk(bob)
+    named = target.replace("ALICE", alice.uid).replace("BOB", bob.uid)
+    destination = f"{server.url}{alice.root}/taken"
+    status, body = server.raw(method, named, alice, Destination=destination)
+    assert status in {400, 403, 404, 405, 409, 501}, (status, body)
+    assert disk(bob) == before
+    assert not (alice.home / "taken").exists()
+
+
+@pytest.mark.parametrize("target", PLACES)
+@pytest.mark.parametrize("method", ["MOVE", "COPY"])
+@pytest.mark.parametrize("host", ["", "http://127.0.0.1", "https://elsewhere.example:8443"])
+def test_sending_something_there(server, pair, method, target, host):
+    alice, bob = pair
+    (alice.home / "link").symlink_to(bob.home / "private")
+    before = disk(bob)
+    named = target.replace("ALICE", alice.uid).replace("BOB", bob.uid)
+    status, body = server.raw(method, f"{alice.root}/own.txt", alice, Destination=host + named)
+    assert status in {400, 403, 409}, (status, body)
+    assert disk(bob) == before
+    assert alice.read("/own.txt") == b"own"
+
+
+def test_another_home_shows_that_it_is_a_folder_and_nothing_else(server, pair):
+    alice, bob = pair
+    for depth in ("0", "1", "infinity"):
+        status, body = server.raw("PROPFIND", f"{bob.root}/", alice, Depth=depth)
+        assert status == 207
+        assert body.count(b"<d:response>") == 1
+        assert b"<d:prop><d:resourcetype><d:collection/></d:resourcetype></d:prop>" in body
+        assert b"private" not in body
+    assert server.raw("PROPFIND", "/remote.php/dav/files/nobody/", alice)[0] == 404
+
+
+def test_links_on_disk_are_neither_listed_nor_packed_nor_copied(server, pair):
+    alice, bob = pair
+    (alice.home / "d" / "link").symlink_to(bob.home / "private")
+    (alice.home / "d" / "link.txt").symlink_to(bob.home / "private" / "s.txt")
+    (alice.home / "inside").symlink_to(alice.home / "own.txt")
+    assert list(alice.listing(depth="infinity")) == ["/", "/d/", "/own.txt"]
+    archive = alice.send("GET", "/d", Accept="application/zip").content
+    assert SECRET not in archive
+    assert b"link" not in archive
+    alice.move("/d", "/e", "COPY")
+    assert list((alice.home / "e").iterdir()) == []
+    assert alice.put("/inside", b"new").status_code == 201
+    assert (alice.home / "own.txt").read_bytes() == b"own"
+
+
+def test_sharing_something_of_another(pair):
+    alice, bob = pair
+    for path in ("/private/s.txt", f"/../{bob.uid}/files/private", "/private", "/"):
+        status, _ = alice.ocs("POST", "apps/files_sharing/api/v1/shares", path=path, shareType=3)
+        assert status in {400, 403, 404}
+    share = bob.share("/private", 3)
+    for method in ("GET", "PUT", "DELETE"):
+        status, _ = alice.ocs(method, f"apps/files_sharing/api/v1/shares/{share['id']}", permissions=31)
+        assert status == 404
+    assert bob.ocs("GET", f"apps/files_sharing/api/v1/shares/{share['id']}")[1][0]["permissions"] == 17
+
+
+def test_broken_requests_are_refused_not_crashed_on(server, alice):
+    for line in (b"GET", b"GET /\xff\xfe HTTP/1.1", b"PROPFIND * HTTP/1.1", b"OPTIONS * HTTP/1.1"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+            status = int(connection.recv(4096).split(b" ")[1])
+        assert 400 <= status < 500
+    assert alice.send("PROPFIND").status_code == 207
+    deep = server.raw("PUT", alice.root + "/a" * 300, alice)
+    assert deep[0] == 400
