@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import io
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
-from xml.etree import ElementTree
 
 import httpx
+from defusedxml.ElementTree import fromstring
 from fsspec import AbstractFileSystem
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage.credentials import Credential, read_credential
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 PROPERTIES = (
     b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:"><d:prop><d:resourcetype/><d:getcontentlength/>'
@@ -129,9 +132,9 @@ class NextcloudFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec i
 
     def _propfind(self, path: str, depth: int) -> list[dict[str, Any]]:
         response = self._request("PROPFIND", path, content=PROPERTIES, headers={"Depth": str(depth)})
-        return [self._entry(node) for node in ElementTree.fromstring(response.content)]  # noqa: S314
+        return [self._entry(node) for node in fromstring(response.content)]
 
-    def _entry(self, node: ElementTree.Element) -> dict[str, Any]:
+    def _entry(self, node: Element) -> dict[str, Any]:
         href = unquote(urlsplit(node.findtext("{DAV:}href", "")).path)
         prop = node.find("{DAV:}propstat/{DAV:}prop")
         if prop is None:
