@@ -1,0 +1,117 @@
+"""What the controller does again and again."""
+
+from __future__ import annotations
+
+import logging
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from hub_config.platform import PREFIX
+from imagine_lib.wire import ServiceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub_config.platform.logic.catalogue import Catalogue
+    from hub_config.platform.logic.status import StatusBoard
+    from hub_config.platform.store.blobs import BlobStore
+    from hub_config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 5.0
+CATALOGUE_SECONDS = 60.0
+SWEEP_SECONDS = 3600.0
+UPLOAD_SECONDS = 24 * 3600.0
+"""No upload takes longer; what is older was left by a killed one."""
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Something that is done every so many seconds."""
+
+    name: str
+    every: float
+    perform: Callable[[], None]
+
+
+def duties(settings: Settings, board: StatusBoard, catalogue: Catalogue, store: BlobStore) -> list[Duty]:
+    """Return the controller's duties.
+
+    Parameters
+    ----------
+    settings
+        Where the services are, and how often to look.
+    board
+        Where their states are written.
+    catalogue
+        What is refreshed.
+    store
+        What is tidied.
+
+    Returns
+    -------
+    list of Duty
+    """
+    every = settings.platform.probe_seconds
+    refresh_every = max(every, CATALOGUE_SECONDS)
+    addresses = {
+        "IAM": f"{settings.iam.issuer.rstrip('/')}/.well-known/openid-configuration",
+        "storage": f"{settings.storage.url.rstrip('/')}/status.php",
+        "hub": f"http://{settings.hub_listen}/hub/api/health",
+        "platform": f"http://{settings.platform.listen}{PREFIX}/healthz",
+    }
+
+    def sweep() -> None:
+        if count := store.sweep(UPLOAD_SECONDS):
+            log.info("Removed %d files that broken uploads had left", count)
+
+    return [
+        Duty("look at the services", every, lambda: board.record(look(addresses), every)),
+        Duty(
+            "refresh the catalogue",
+            refresh_every,
+            lambda: board.record([catalogue.refresh(settings.catalogue)], refresh_every),
+        ),
+        Duty("tidy the model store", SWEEP_SECONDS, sweep),
+    ]
+
+
+def look(addresses: dict[str, str]) -> list[ServiceState]:
+    """Ask each service whether it is well.
+
+    Parameters
+    ----------
+    addresses
+        By name, an address that answers 200 when the service is well.
+
+    Returns
+    -------
+    list of ServiceState
+        With one more, for the controller itself.
+    """
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        return [*pool.map(_probe, addresses, addresses.values()), ServiceState(name="controller", state="up")]
+
+
+def _probe(name: str, address: str) -> ServiceState:
+    direct = {"all://127.0.0.1": None, "all://localhost": None}  # never by a proxy that the environment names
+    try:
+        with httpx.Client(timeout=PROBE_TIMEOUT, mounts=direct) as client:
+            trouble = _trouble(name, client.get(address))
+    except httpx.HTTPError as error:
+        log.warning("%s does not answer at %s: %s", name, address, error)
+        trouble = "It does not answer."
+    return ServiceState(name=name, state="down" if trouble else "up", message=trouble)
+
+
+def _trouble(name: str, answer: httpx.Response) -> str:
+    if not answer.is_success:
+        return f"It answers {answer.status_code}."
+    if name == "storage" and (match := re.search(r'"maintenance":\s*(true|false)', answer.text)):
+        return "It is in maintenance." if match[1] == "true" else ""
+    return "It does not answer as a Nextcloud does." if name == "storage" else ""
