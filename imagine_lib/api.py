@@ -13,7 +13,6 @@ from imagine_lib.errors import UsageError
 from imagine_lib.models.package import ModelPackage, read_package
 from imagine_lib.sharing.client import PlatformClient
 from imagine_lib.sharing.install import install, is_reference
-from imagine_lib.wire import Audience, ModelStatus, ModelVersion
 
 if TYPE_CHECKING:
     import os
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from imagine_lib.training.progress import Watcher
     from imagine_lib.training.recipe import Recipe
     from imagine_lib.training.run import Run
+    from imagine_lib.wire import Audience, ModelStatus, ModelVersion
 
 THRESHOLD = 0.5
 """An answer less probable than this is marked: something else would then be about as likely."""
@@ -165,7 +165,6 @@ class Model:
             recipe,
             name=name or f"{self.name.rpartition('/')[2].partition('@')[0]}-retrained",
             base_name=self.name,
-            status=ModelStatus.RELEASED,
             folder=Path(folder) if folder else None,
             device=self.device,
             watchers=watchers,

@@ -6,11 +6,15 @@ library can all import it.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Item = TypeVar("Item")
 
@@ -20,7 +24,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$")]
 """A name that is safe in a URL, a file name and a shell: lower case, digits, and ``. _ -`` inside."""
 
-Audience = Annotated[str, StringConstraints(pattern=r"^(?:everyone|user:\S{1,255}|group:\S{1,255})$")]
+Audience = Annotated[str, StringConstraints(pattern=r"^(?:everyone|(?:user|group):[^\s\x00-\x1f]{1,255})$")]
 """Who may see a shared model: ``everyone``, ``user:NAME`` or ``group:NAME``."""
 
 PackagePath = Annotated[
@@ -33,7 +37,7 @@ PackagePath = Annotated[
 class Wire(BaseModel):
     """The base of every wire model: unknown keys are refused, so that a typo is an error and not a silence."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class ModelStatus(StrEnum):
@@ -138,6 +142,12 @@ class ModelManifest(Wire):
     """Every other file of the package."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+def package_hash(files: Iterable[FileEntry]) -> str:
+    """Return the hash of a package: SHA-256 over its sorted ``path sha256`` lines."""
+    lines = sorted(f"{entry.path} {entry.sha256}\n" for entry in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------- catalogue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -21,7 +22,9 @@ if __name__ == "__main__":
 from hub_config.local.places import CLONE, LOCAL, Places, runs_as_root
 
 OLDEST_PYTHON = (3, 11)
-OLDEST_NODE = 20
+OLDEST_NODE = (20, 19)
+"""What the extension's bundler runs on."""
+
 NEEDED_GB = 12
 """Free disk that a first installation takes: PyTorch with CUDA is 5 GB, and is unpacked beside its archive."""
 
@@ -173,7 +176,8 @@ def _install_node(places: Places) -> None:
     found = shutil.which("node")
     if found and shutil.which("npm"):
         version = subprocess.run([found, "--version"], check=False, capture_output=True, text=True).stdout
-        if int(version.strip().lstrip("v").split(".")[0] or 0) >= OLDEST_NODE:
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        if numbers >= OLDEST_NODE:
             return
     if not (places.environment / "bin" / "npm").exists():
         _say("installing Node.js")
@@ -201,9 +205,7 @@ def _install_extension(places: Places) -> None:
     stamp, wanted = places.environment / ".imagine_lab.sha256", _fingerprint(files)
     if _is(stamp, wanted):
         return
-    _say("building the JupyterLab extension (minutes at the first time)")
-    _run([places.environment / "bin" / "jlpm", "install", "--immutable"], places, cwd=source)
-    _run([places.environment / "bin" / "jlpm", "build:prod"], places, cwd=source)
+    _say("building the JupyterLab extension")
     pip = [_install_uv(), "pip", "install", "--quiet", "--python", places.python]
     _run([*pip, "--no-deps", "--no-build-isolation", "--offline", "--reinstall", source], places)
     stamp.write_text(wanted)

@@ -141,7 +141,16 @@ def _configuration(credential: Credential) -> str:
 def _command(account: Account, point: Path, folder: Path) -> list[str]:
     command = [_rclone(), "mount", "nextcloud:", str(point), "--config", str(folder / "rclone.conf")]
     command += ["--cache-dir", str(folder / "cache"), "--vfs-cache-mode", "full", "--vfs-write-back", "1s"]
-    command += ["--webdav-pacer-min-sleep", "0", "--webdav-nextcloud-chunk-size", "0", "--dir-cache-time", "5s", "--umask", "077"]
+    command += [
+        "--webdav-pacer-min-sleep",
+        "0",
+        "--webdav-nextcloud-chunk-size",
+        "0",
+        "--dir-cache-time",
+        "5s",
+        "--umask",
+        "077",
+    ]
     if runs_as_root():
         command += ["--allow-other", "--default-permissions", "--uid", str(account.uid), "--gid", str(account.uid)]
     return command

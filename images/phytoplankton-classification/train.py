@@ -16,7 +16,7 @@ from imagine_lib.models.network import best_device
 from imagine_lib.training import Recipe
 from imagine_lib.training.progress import print_event
 from imagine_lib.training.retrain import retrain
-from imagine_lib.wire import Architecture, ModelStatus
+from imagine_lib.wire import Architecture
 
 KNOWN = ["chain", "cluster", "crescent", "disc", "filament", "horn", "rod", "star"]
 """The other shapes are kept for the tutorials, where a user teaches them to the model."""
@@ -37,7 +37,6 @@ def main(target: Path) -> None:
             split,
             RECIPE,
             name="phytoplankton",
-            status=ModelStatus.DEMONSTRATION,
             folder=Path(scratch) / "run",
             device=best_device("cpu"),
             watchers=[print_event],

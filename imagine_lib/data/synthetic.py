@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Random = np.random.Generator
     Canvas = ImageDraw.ImageDraw
 
+DRAWN = "synthetic-"
+"""What the names of drawn classes begin with, so that nobody takes them for taxa."""
+
 OVERSAMPLED = 3
 """Shapes are drawn this much larger and shrunk: Pillow draws without smooth edges."""
 
@@ -75,7 +78,7 @@ def write_dataset(folder: Path, labels: list[str], each: int, seed: int, samples
         Numbers of the samples that the images are dealt to; file names begin with ``S03_`` and the like.
     """
     for label in labels:
-        target = folder / f"synthetic-{label}"
+        target = folder / f"{DRAWN}{label}"
         target.mkdir(parents=True, exist_ok=True)
         for index in range(each):
             sample = samples[index % len(samples)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from imagine_lib.errors import ModelError
-from imagine_lib.wire import FileEntry, ModelManifest
+from imagine_lib.wire import FileEntry, ModelManifest, package_hash
 
 MANIFEST = "model.json"
 WEIGHTS = "model.safetensors"
@@ -109,12 +109,6 @@ def write_package(folder: Path, manifest: ModelManifest, files: dict[str, bytes]
         raise ModelError(
             f"The model package {folder} could not be written ({error.strerror}): nothing was changed there."
         ) from None
-
-
-def package_hash(files: list[FileEntry]) -> str:
-    """Return the hash of a package: SHA-256 over its sorted ``path sha256`` lines."""
-    lines = sorted(f"{entry.path} {entry.sha256}\n" for entry in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def describe_file(folder: Path, path: str) -> FileEntry:

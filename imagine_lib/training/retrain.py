@@ -14,6 +14,7 @@ import torch
 
 from imagine_lib.data.loading import Loaded, load_canvases, longer_sides, processors
 from imagine_lib.data.preprocessing import make_input_spec
+from imagine_lib.data.synthetic import DRAWN
 from imagine_lib.errors import DataError
 from imagine_lib.evaluation.evaluate import evaluate_classifier
 from imagine_lib.evaluation.report import Report
@@ -50,7 +51,6 @@ def retrain(
     *,
     name: str,
     base_name: str | None = None,
-    status: ModelStatus = ModelStatus.RELEASED,
     folder: Path | None = None,
     device: torch.device,
     watchers: list[Watcher] | None = None,
@@ -69,8 +69,6 @@ def retrain(
         What the new model is called.
     base_name
         What the base is called.
-    status
-        Of the new model.
     folder
         Where the run is kept; by default a new folder in ``~/imagine-runs``.
     device
@@ -105,7 +103,6 @@ def retrain(
     if not isinstance(base, Architecture):
         seen |= base.seen()
     evaluation = evaluate_classifier(classifier, split.test, seen, device)
-    manifest.status = status
     manifest.metrics = TestMetrics(
         values={key: round(value, 4) for key, value in evaluation.metrics.items()},
         images=len(evaluation.truth),
@@ -115,7 +112,7 @@ def retrain(
     manifest.provenance.started, manifest.provenance.seconds = started, round(time.monotonic() - clock, 1)
     card = write_card(name, manifest, f"{len(train.targets)} images of {split.train.source}")
     package = classifier.save(folder / "model", card, seen)
-    report = Report(name, status, split.rule, evaluation)
+    report = Report(name, manifest.status, split.rule, evaluation)
     report.save(folder / "report.html")
     report.save(folder / "report.json")
     log.emit("message", text=f"Done in {time.monotonic() - clock:.0f} s: {report!r}")
@@ -164,6 +161,7 @@ def _manifest(
             for label, count in zip(split.train.classes, support, strict=True)
         ],
         input=spec,
+        status=_status(split.train.classes),
         provenance=Provenance(
             base=base_name,
             base_sha256=None if isinstance(base, Architecture) else base.sha256,
@@ -177,6 +175,12 @@ def _manifest(
         ),
         files=[],
     )
+
+
+def _status(classes: list[str]) -> ModelStatus:
+    """A model that knows drawn shapes is for demonstration, whoever trained it."""
+    drawn = any(label.startswith(DRAWN) for label in classes)
+    return ModelStatus.DEMONSTRATION if drawn else ModelStatus.RELEASED
 
 
 def _network(base: ModelPackage | Architecture, manifest: ModelManifest) -> torch.nn.Module:

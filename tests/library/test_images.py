@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from PIL import Image
 
 from imagine_lib.data.images import decode
 from imagine_lib.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def png(width: int = 20, height: int = 10) -> bytes:
@@ -31,7 +34,12 @@ def huge_png(side: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,9 @@ def test_transparency_lies_on_white(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(position=st.integers(0, 10_000), value=st.integers(0, 255), cut=st.integers(0, 10_000))
-def test_mutated_bytes_never_crash(tmp_path_factory: pytest.TempPathFactory, position: int, value: int, cut: int) -> None:
+def test_mutated_bytes_never_crash(
+    tmp_path_factory: pytest.TempPathFactory, position: int, value: int, cut: int
+) -> None:
     content = bytearray(png())
     content[position % len(content)] = value
     path = tmp_path_factory.getbasetemp() / "mutated.png"

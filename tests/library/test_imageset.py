@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from imagine_lib.data import ImageSet, open_dataset
 from imagine_lib.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ODD_NAMES = ["with space", "with#hash", "a,b", "Ångström ☂", "dots..inside", "100%", "[1]"]
 
@@ -56,8 +59,14 @@ def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
     ("make", "sentence"),
     [
         (lambda folder: folder, "does not exist."),
-        (lambda folder: (folder.mkdir(), folder)[1], "holds no class folders with images: make one folder for each class."),
-        (lambda folder: (folder.write_text("x"), folder)[1], "is a file: give the folder that holds one folder for each class."),
+        (
+            lambda folder: (folder.mkdir(), folder)[1],
+            "holds no class folders with images: make one folder for each class.",
+        ),
+        (
+            lambda folder: (folder.write_text("x"), folder)[1],
+            "is a file: give the folder that holds one folder for each class.",
+        ),
     ],
 )
 def test_what_is_no_dataset_says_so(tmp_path: Path, make: object, sentence: str) -> None:

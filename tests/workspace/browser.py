@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
 ARTEFACTS = PROJECT / "tests" / "artefacts" / "journey"
@@ -70,9 +73,9 @@ class Visitor:
 
     def run_all_cells(self, seconds: float) -> None:
         """Run the open notebook to its last cell."""
-        expect(self.page.locator(".jp-Toolbar-kernelStatus[data-status=idle], [data-status=idle]").first).to_be_attached(
-            timeout=60_000
-        )
+        expect(
+            self.page.locator(".jp-Toolbar-kernelStatus[data-status=idle], [data-status=idle]").first
+        ).to_be_attached(timeout=60_000)
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         last = self.page.locator(".jp-CodeCell .jp-InputPrompt").last

@@ -12,14 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from hub_config.local.places import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 180
@@ -74,7 +77,9 @@ class Workspace:
         output = (self.folder / "supervisor.log").open("a+")
         begin, at = time.monotonic(), output.tell()
         command = [sys.executable, "-m", "hub_config.local"]
-        self.process = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=output, stderr=output, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, env=self.environment, stdout=output, stderr=output, text=True
+        )
         while time.monotonic() - begin < START_SECONDS:
             output.seek(at)
             self.said = output.read()
@@ -91,7 +96,9 @@ class Workspace:
         return self.process.wait(90)
 
     def logs(self) -> str:
-        return "\n".join(f"== {log.name}\n{log.read_text()[-3000:]}" for log in sorted((self.state / "logs").glob("*.log")))
+        return "\n".join(
+            f"== {log.name}\n{log.read_text()[-3000:]}" for log in sorted((self.state / "logs").glob("*.log"))
+        )
 
     def sign_in(self, user: str, password: str | None = None) -> httpx.Client:
         """Sign in as a browser does, and return a client with the cookies."""

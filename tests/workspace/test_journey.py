@@ -27,7 +27,9 @@ def test_rosa_retrains_and_shares_and_ada_uses_it(workspace: Workspace) -> None:
         expect(rosa.page.locator("#imagine-panel, .imagine-panel, [id*=imagine]").first).to_be_visible()
         rosa.picture("4-lab")
         rosa.run_all_cells(TUTORIAL_SECONDS)
-        assert not rosa.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'] >> text=Error").count()
+        assert not rosa.page.locator(
+            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr'] >> text=Error"
+        ).count()
         expect(rosa.page.get_by_text('im.load("rosa/my-plankton")').last).to_be_visible()
         for name, text in [("5-predictions", "Look at its predictions"), ("6-retraining", "Retraining keeps what"),
                            ("7-report", "See how good it is"), ("8-shared", "Share it")]:  # fmt: skip

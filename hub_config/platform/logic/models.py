@@ -184,7 +184,7 @@ def _draft(owner: str, name: str, files: list[wire.FileEntry], manifest: wire.Mo
     base = manifest.provenance.base
     searched = [owner, name, summary, manifest.task, base or "", *(entry.name for entry in manifest.classes)]
     return Version(
-        sha256=packages.package_hash(files),
+        sha256=wire.package_hash(files),
         created=datetime.now(UTC),
         task=manifest.task,
         status=manifest.status,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import PurePosixPath
@@ -96,12 +95,6 @@ def read_card(content: bytes) -> str:
     if not card.strip():
         raise Invalid(f"{CARD} is empty: say what the model is for, what it learned from and where its limits are.")
     return card
-
-
-def package_hash(files: Sequence[FileEntry]) -> str:
-    """Return the hash of a package: SHA-256 over its sorted ``path sha256`` lines."""
-    lines = sorted(f"{entry.path} {entry.sha256}\n" for entry in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def first_sentence(card: str) -> str:

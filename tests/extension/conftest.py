@@ -1,0 +1,325 @@
+"""A platform that answers as it is told, and a real JupyterLab with the panel in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from imagine_lib import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHA256 = "0" * 64
+
+PREFIX = "/services/imagine"
+
+SETTINGS = Path(".jupyter/lab/user-settings/@jupyterlab/apputils-extension")
+"""Where, in a home, the Lab keeps its settings of theme and notifications."""
+
+HUB_TOKEN = secrets.token_hex(16)
+"""The token that only the Lab's server part and the platform may see."""
+
+
+def metrics(macro_f1: float, images: int, grouped: bool = True) -> wire.TestMetrics:
+    values = {"accuracy": macro_f1 + 0.02, "macro_f1": macro_f1}
+    return wire.TestMetrics(values=values, images=images, manifest_sha256=SHA256, grouped=grouped)
+
+
+HOSTILE = """\
+# Card
+
+Cells <b>in chains</b>. <script>window.hacked = 'script'</script>
+
+<img src="x" onerror="window.hacked = 'onerror'">
+<img src="http://192.0.2.1/spy.png" alt="a picture elsewhere">
+
+![another picture](http://192.0.2.1/markdown.png)
+![a dot](data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7)
+
+[press me](javascript:window.hacked='link') [relative](/hub/logout) [outward](https://example.org/card)
+
+<a href="javascript:window.hacked='html'">press me too</a>
+<button data-commandlinker-command="imagine-test:hacked">run a command</button>
+<div style="background: url(http://192.0.2.1/style.png)">styled</div>
+<svg onload="window.hacked = 'svg'"></svg>
+"""
+
+CATALOGUE = [
+    wire.CatalogueEntry(
+        name="phytoplankton",
+        title="Phytoplankton classification",
+        summary="Names the phytoplankton in FlowCam images, from a few hundred to a million of them.",
+        description="## What it is for\n\nSorting *FlowCam* crops into classes. See $E = mc^2$.\n\n- one\n- two\n",
+        tasks=["Computer Vision", "Classification"],
+        links={"source_code": "https://example.org/code", "bad": "javascript:alert(1)"},
+        classes=[wire.ClassEntry(name=f"synthetic-{shape}") for shape in ("chain", "disc", "spiny", "rod")],
+        metrics=metrics(0.91, 212),
+        status=wire.ModelStatus.DEMONSTRATION,
+        launchable=True,
+    ),
+    wire.CatalogueEntry(
+        name="zooplankton",
+        title="Zooplankton of the Bering Sea",
+        summary="Finds copepods, krill and jellies in net samples.",
+        tasks=["Classification"],
+        classes=[wire.ClassEntry(name=f"Taxon number {n}", aphia_id=100000 + n) for n in range(40)],
+        metrics=metrics(0.874, 1400, grouped=False),
+        status=wire.ModelStatus.RELEASED,
+    ),
+    wire.CatalogueEntry(
+        name="hostile",
+        title="<script>window.hacked = 'title'</script><img src=x onerror=\"window.hacked='img'\">",
+        summary="<b>bold</b> & <svg onload=\"window.hacked='summary'\">",
+        description=HOSTILE,
+        tasks=["<i>task</i>"],
+        warnings=["The licence is <script>window.hacked = 'note'</script> missing."],
+        classes=[wire.ClassEntry(name="<img src=x onerror=\"window.hacked='class'\">")],
+    ),
+]
+
+MANIFEST = wire.ModelManifest(
+    task=wire.Task.CLASSIFICATION,
+    architecture=wire.Architecture(builder="mobilenet_v3_small"),
+    classes=[wire.ClassEntry(name="Acartia"), wire.ClassEntry(name="Calanus")],
+    input=wire.InputSpec(size=128, mean=[0.5] * 3, std=[0.2] * 3, hash=SHA256),
+    metrics=metrics(0.83, 90),
+    provenance=wire.Provenance(base="phytoplankton"),
+    files=[],
+)
+
+VERSION = wire.ModelVersion(
+    owner="ada",
+    name="copepods",
+    version=3,
+    sha256=SHA256,
+    created="2026-05-04T10:00:00Z",
+    audience=["everyone"],
+    manifest=MANIFEST,
+    files=[],
+    card="# Copepods\n\nTwo genera, from the station off Ostend.\n\n" + HOSTILE,
+)
+
+SHARED = wire.SharedModel(
+    owner="ada",
+    name="copepods",
+    latest=3,
+    created=VERSION.created,
+    task=wire.Task.CLASSIFICATION,
+    status=wire.ModelStatus.RELEASED,
+    classes=2,
+    metrics=MANIFEST.metrics,
+    summary="Two genera, from the station off Ostend.",
+)
+
+
+@dataclass
+class FakePlatform:
+    """Answers on loopback, and remembers what it was asked."""
+
+    url: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Each request's path and query, and its Authorization header."""
+    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    """Path to status and body, where they differ from the usual."""
+    down: bool = False
+
+    def answer(self, target: str) -> tuple[int, Any]:
+        parts = urlsplit(target)
+        path = parts.path.removeprefix(PREFIX)
+        if path in self.answers:
+            return self.answers[path]
+        text = parse_qs(parts.query).get("q", [""])[0].casefold()
+        match path.strip("/").split("/"):
+            case ["catalogue"]:
+                found = [entry for entry in CATALOGUE if text in (entry.name + entry.title).casefold()]
+                return 200, page([entry.model_dump(mode="json") for entry in found])
+            case ["catalogue", name]:
+                for entry in CATALOGUE:
+                    if entry.name == name:
+                        return 200, entry.model_dump(mode="json")
+            case ["models"]:
+                return 200, page([SHARED.model_dump(mode="json")] if text in "ada/copepods" else [])
+            case ["models", "ada", "copepods", "versions", "latest"]:
+                return 200, VERSION.model_dump(mode="json", by_alias=True)
+        return 404, problem(404, "There is no such thing: 100 % sure.")
+
+
+def page(items: list[Any]) -> dict[str, Any]:
+    return {"items": items, "total": len(items), "next": None}
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    return wire.Problem(title="Refused", status=status, detail=detail).model_dump()
+
+
+def _serve(fake: FakePlatform) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if fake.down:
+                self.close_connection = True
+                return
+            fake.asked.append((self.path, self.headers.get("Authorization", "")))
+            status, body = fake.answer(self.path)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "http://127.0.0.1:9/hub/login")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    fake.url = f"http://127.0.0.1:{server.server_port}{PREFIX}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def platform_process() -> Iterator[FakePlatform]:
+    fake = FakePlatform()
+    server = _serve(fake)
+    yield fake
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def platform(platform_process: FakePlatform) -> FakePlatform:
+    """Give the fake platform, with nothing remembered from another test."""
+    platform_process.asked.clear()
+    platform_process.answers.clear()
+    platform_process.down = False
+    return platform_process
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+    token: str
+    home: Path
+    log: Path
+
+    def get(self, path: str, token: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"token {self.token if token is None else token}"}
+        return httpx.get(f"{self.url}/imagine/{path}", headers=headers, trust_env=False, timeout=30)
+
+
+def notebook(*cells: str) -> str:
+    """Write a notebook whose cells are Markdown."""
+    written = [
+        {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": text} for n, text in enumerate(cells)
+    ]
+    return json.dumps({"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def write_tutorials(home: Path) -> None:
+    folder = home / "tutorials"
+    folder.mkdir()
+    (folder / "02-share.ipynb").write_text(notebook("# Share *it* with `friends`", "By [link](http://x) only."))
+    first = notebook("Not a title", "# Your first model\n\nLoad a model,\nlook at **what** it says.\n\nMore.")
+    (folder / "01-first.ipynb").write_text(first)
+    (folder / "03-broken.ipynb").write_text("{ this is no JSON")
+    (folder / "04-list.ipynb").write_text("[]")
+    (folder / "05-cells.ipynb").write_text('{"cells": [{"cell_type": "markdown"}, 3]}')
+    (folder / "06-bytes.ipynb").write_bytes(b"\xff\xfe\x00")
+    (folder / "07-deep.ipynb").write_text("[" * 200_000)
+    (folder / "08-folder.ipynb").mkdir()
+    (folder / "notes.txt").write_text("# Not a notebook")
+
+
+@contextmanager
+def running_lab(home: Path, environment: dict[str, str]) -> Iterator[Lab]:
+    """Start JupyterLab as its own process on loopback, and end it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    settings = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": str(port),
+        "ServerApp.port_retries": "0",
+        "ServerApp.open_browser": "False",
+        "ServerApp.allow_root": "True",
+        "ServerApp.root_dir": str(home),
+        "IdentityProvider.token": token,
+        "LabApp.extension_manager": "readonly",
+        "LabApp.news_url": "",
+    }
+    log = home.parent / f"{home.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *(f"--{key}={value}" for key, value in settings.items())],
+            cwd=home,
+            env={**inherited, "HOME": str(home), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        lab = Lab(f"http://127.0.0.1:{port}", token, home, log)
+        wait_until(lambda: process.poll() is not None or _answers(lab), 60, f"JupyterLab did not start: see {log}")
+        assert process.poll() is None, log.read_text()
+        yield lab
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(lab: Lab) -> bool:
+    try:
+        return httpx.get(f"{lab.url}/api", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(message)
+        time.sleep(0.1)
+
+
+def make_home(folder: Path) -> Path:
+    """Make a home as a user of the workspace has it, with the Lab's question about news answered."""
+    folder.mkdir()
+    write_tutorials(folder)
+    settings = folder / SETTINGS
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, platform_process: FakePlatform) -> Iterator[Lab]:
+    """Give a JupyterLab as the hub starts one."""
+    home = make_home(tmp_path_factory.mktemp("lab") / "home")
+    environment = {"IMAGINE_PLATFORM_URL": platform_process.url, "JUPYTERHUB_API_TOKEN": HUB_TOKEN}
+    with running_lab(home, environment) as running:
+        yield running

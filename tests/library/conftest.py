@@ -1,0 +1,36 @@
+"""A model small enough to train in a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagine_lib.data import Split, open_dataset
+from imagine_lib.models.network import best_device
+from imagine_lib.training import Recipe
+from imagine_lib.training.retrain import retrain
+from imagine_lib.wire import Architecture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagine_lib.training.run import Run
+
+RECIPE = Recipe(epochs=2, batch_size=8, image_size=32)
+
+
+def train_tiny(split: Split, folder: Path, **changes: object) -> Run:
+    recipe = Recipe(**(RECIPE.to_dict() | changes))
+    network = Architecture(builder="mobilenet_v3_small")
+    return retrain(network, split, recipe, name="tiny", folder=folder, device=best_device("cpu"), watchers=[])
+
+
+@pytest.fixture(scope="session")
+def tiny_split(plankton: Path) -> Split:
+    return open_dataset(plankton).split(seed=0)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_split: Split, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train_tiny(tiny_split, tmp_path_factory.mktemp("runs") / "tiny")
