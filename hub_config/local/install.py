@@ -109,7 +109,11 @@ def install(places: Places, kind: str) -> None:
     kind
         ``workspace`` or ``dev``.
     """
-    _install_fuse()
+    if Path("/dev/fuse").exists():
+        _install_debian("fuse3", "fusermount3", "without it, storage is reached by nextcloud:/ paths only")
+    if kind == "dev":
+        _install_debian("chromium", "chromium", "without it, the browser tests are skipped")
+        _install_debian("postgresql", "postgres", "without it, the database tests run on SQLite only")
     _install_environment(places, kind)
     _install_node(places)
     _install_proxy(places)
@@ -211,21 +215,18 @@ def _install_extension(places: Places) -> None:
     stamp.write_text(wanted)
 
 
-def _install_fuse() -> None:
-    """Make ``~/nextcloud`` possible where that needs no question: as root, on Debian and its children."""
-    if (
-        not runs_as_root()
-        or shutil.which("fusermount3")
-        or not shutil.which("apt-get")
-        or not Path("/dev/fuse").exists()
-    ):
+def _install_debian(package: str, program: str, otherwise: str) -> None:
+    """Install a Debian package where that needs no question: as root, where apt is."""
+    if not runs_as_root() or not shutil.which("apt-get") or _finds(program):
         return
-    _say("installing fuse3, which shows the users' storage as a folder")
-    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "fuse3"]
-    if not _succeeds(command):
-        _succeeds(["apt-get", "update"])
-        if not _succeeds(command):
-            _say("fuse3 could not be installed: storage is reached by nextcloud:/ paths only")
+    _say(f"installing {package}")
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package]
+    if not (_succeeds(command) or (_succeeds(["apt-get", "update"]) and _succeeds(command))):
+        _say(f"{package} could not be installed: {otherwise}")
+
+
+def _finds(program: str) -> bool:
+    return bool(shutil.which(program) or list(Path("/usr/lib/postgresql").glob(f"*/bin/{program}")))
 
 
 def _succeeds(command: list[str]) -> bool:
