@@ -8,7 +8,7 @@ from typing import Any
 from tornado.web import StaticFileHandler
 
 from hub_config.settings import Settings, read_secret
-from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover
+from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover, discovery_url
 
 PAGES = Path(__file__).parent / "pages"
 COOKIE_SECRET_BYTES = 32
@@ -59,6 +59,7 @@ def _signin(c: Any, settings: Settings) -> None:
     signin = c.IAMAuthenticator
     signin.login_service = iam.name
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
+    signin.discovery_url = discovery_url(iam.issuer)
     signin.authorize_url, signin.token_url = endpoints.authorize, endpoints.token
     signin.userdata_url, signin.end_session_url = endpoints.userinfo, endpoints.end_session
     signin.after_logout_url = f"{settings.public_url}/hub/"

@@ -38,16 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     warnings.showwarning = _print_warning
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
     except ImagineError as error:
         print(f"imagine: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("imagine: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it cannot fail once more
+        print(f"imagine: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,7 +40,7 @@ def test_a_tool_finds_nothing(command: list[str]) -> None:
 
 def test_every_target_is_in_the_help() -> None:
     shown = subprocess.run(["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for target in "help run stop reset test lint bench docs images clean starter-model lock".split():
+    for target in ["help", "run", "stop", "reset", "test", "lint", "bench", "docs", "images", "clean", "starter-model", "lock"]:
         assert re.search(rf"make {target} ", shown), target
 
 

@@ -20,11 +20,14 @@ from hub_config.local.firststart import Ports
 from hub_config.local.leftovers import end_processes
 from hub_config.local.lock import WorkspaceLock
 from hub_config.local.mounts import Mounts
-from hub_config.local.places import LOCAL, MARK, STATE, Places, runs_as_root
+from hub_config.local.places import LOCAL, MARK, STATE, Places, runs_as_root, write_text
 from hub_config.local.services import all_services, base_environment, iam_environment
 from hub_config.local.supervisor import NotReadyError, Supervisor
 
 log = logging.getLogger("imagine")
+
+SOCKETS = STATE / "sockets"
+"""Where the folder for sockets is written down."""
 
 SINGLE_ACCOUNT = (
     "You are not root, so all users' servers run under your account and can read each other's files; "
@@ -58,6 +61,7 @@ def main() -> int:
 
 async def _run(ports: Ports, accounts: Accounts) -> int:
     started, places = time.monotonic(), Places.load()
+    _remove_sockets()
     runtime, private = _short_folders()
     mounts = Mounts(places.homes.parent / "mounts", STATE / "mounts")
     _clean_up(accounts, mounts)
@@ -81,7 +85,7 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
         await supervisor.stop()
         server.close()
         _clean_up(accounts, mounts)
-        shutil.rmtree(runtime, ignore_errors=True)
+        _remove_sockets()
     return 0
 
 
@@ -89,7 +93,15 @@ def _short_folders() -> tuple[Path, Path]:
     """Make a folder for sockets, whose paths must be short, and one in it for the supervisor alone."""
     runtime = Path(tempfile.mkdtemp(prefix="imagine-"))
     runtime.chmod(0o711)
+    write_text(SOCKETS, str(runtime))
     return runtime, Path(tempfile.mkdtemp(dir=runtime))
+
+
+def _remove_sockets() -> None:
+    """Remove the folder of this start, or of one that was killed."""
+    if SOCKETS.exists():
+        shutil.rmtree(SOCKETS.read_text(), ignore_errors=True)
+        SOCKETS.unlink()
 
 
 def _prepare(ports: Ports, places: Places, agent_socket: Path) -> Supervisor:

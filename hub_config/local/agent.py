@@ -44,6 +44,8 @@ class Agent:
 
     def __init__(self, accounts: Accounts, mounts: Mounts, runtime: Path, tutorials: Path) -> None:
         self._accounts, self._mounts, self._runtime, self._tutorials = accounts, mounts, runtime, tutorials
+        self._credentials: dict[str, dict[str, str]] = {}
+        """What is given back when a server ends: kept here, because the hub may have been restarted meanwhile."""
 
     async def serve(self, socket: Path) -> asyncio.Server:
         """Listen on a socket."""
@@ -67,25 +69,27 @@ class Agent:
                 return self._open(account, wish.get("credential"))
             case "close":
                 self._mounts.unmount(account.name)
-                return {}
+                return {"credential": self._credentials.pop(account.name, None)}
             case other:
                 raise ValueError(f"There is no request {other!r}.")
 
     def _open(self, account: Account, credential: dict[str, str] | None) -> dict[str, Any]:
         """Make everything ready for a server: the home, the mount, a folder for its sockets."""
-        mount, message = None, ""
+        mount, messages = None, []
         if credential is not None:
+            self._credentials[account.name] = credential
             try:
                 mount = str(self._mounts.mount(account, Credential.model_validate(credential)))
             except MountError as error:
-                message = str(error)
-        _prepare_home(account, {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)})
+                messages.append(str(error))
+        messages += _prepare_home(
+            account, {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
+        )
         return {
             "uid": account.uid,
             "home": str(account.home),
             "runtime": str(self._sockets(account)),
-            "mount": mount,
-            "message": message,
+            "messages": messages,
         }
 
     def _sockets(self, account: Account) -> Path:
@@ -95,20 +99,23 @@ class Agent:
         return folder
 
 
-def _prepare_home(account: Account, wish: dict[str, Any]) -> None:
+def _prepare_home(account: Account, wish: dict[str, Any]) -> list[str]:
+    """Prepare a home as its owner, and return a sentence for each thing in it that stood in the way."""
     identity: dict[str, Any] = {}
     if runs_as_root():
         identity = {"user": account.uid, "group": account.uid, "extra_groups": []}
-    subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [sys.executable, "-m", "hub_config.local.home"],
         input=json.dumps(wish),
         text=True,
         check=True,
+        stdout=subprocess.PIPE,
         cwd=Places.load().project,
         env={"HOME": str(account.home), "PATH": "/usr/bin:/bin"},
         timeout=PREPARE_SECONDS,
         **identity,
     )
+    return done.stdout.splitlines()
 
 
 async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +131,8 @@ async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
+        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``close``: the
+        ``credential`` that is no longer needed, or None.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -26,15 +27,22 @@ class WorkspaceLock:
         """The process that has the lock instead of us; None when we have it."""
 
     def __enter__(self) -> Self:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.holder = int(self._path.read_text() or 0)
-        else:
-            self._file.truncate(0)
-            self._file.write(str(os.getpid()))
-            self._file.flush()
+        while not self._take():
+            if holder := self._path.read_text():
+                self.holder = int(holder)
+                return self
+            time.sleep(0.01)  # it has the lock, and has not yet written who it is
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def _take(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -73,7 +73,11 @@ class Mounts:
                 _command(account, point, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self._running[account.name] = process
-        _wait_until_mounted(process, point)
+        if not _gets_mounted(process, point):
+            self.unmount(account.name)
+            raise MountError(
+                "Your storage could not be mounted, so there is no folder ~/nextcloud; nextcloud:/ paths work."
+            )
         return point
 
     def unmount(self, name: str) -> None:
@@ -160,12 +164,10 @@ def _rclone() -> str:
     return str(Path(sys.executable).parent / "rclone")
 
 
-def _wait_until_mounted(process: subprocess.Popen[bytes], point: Path) -> None:
+def _gets_mounted(process: subprocess.Popen[bytes], point: Path) -> bool:
     deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         if is_mounted(point):
-            return
-        if process.poll() is not None:
-            break
+            return True
         time.sleep(0.05)
-    raise MountError("Your storage could not be mounted, so there is no folder ~/nextcloud; nextcloud:/ paths work.")
+    return False

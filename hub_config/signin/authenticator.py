@@ -9,13 +9,23 @@ from urllib.parse import urlencode
 
 import httpx
 from oauthenticator.generic import GenericOAuthenticator
-from oauthenticator.oauth2 import OAuthLogoutHandler
+from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
+from tornado.httpclient import HTTPClientError
+from tornado.web import HTTPError
 from traitlets import Unicode
 
 from hub_config.signin.claims import normalise_groups
 
 DISCOVERY_SECONDS = 60
 """How long the hub waits for the IAM when both start together."""
+
+ANSWER_SECONDS = 5
+"""How long the IAM may take to say that it is there."""
+
+IAM_IS_DOWN = (
+    "The {iam} does not answer, so nobody can sign in at the moment. "
+    "Try again in a minute; if it lasts, tell the people who run this workspace."
+)
 
 NOT_IN_A_GROUP = (
     "You are signed in, but your account is in none of the groups that may use this workspace. "
@@ -54,7 +64,7 @@ def discover(issuer: str) -> Endpoints:
     DiscoveryError
         It does not answer in a minute, or its answer is no discovery document of this issuer.
     """
-    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    url = discovery_url(issuer)
     deadline = time.monotonic() + DISCOVERY_SECONDS
     while True:
         try:
@@ -66,6 +76,11 @@ def discover(issuer: str) -> Endpoints:
         time.sleep(0.2)
 
 
+def discovery_url(issuer: str) -> str:
+    """Return where an issuer says what it offers."""
+    return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
 def _endpoints(document: dict[str, Any], issuer: str) -> Endpoints:
     if document["issuer"].rstrip("/") != issuer.rstrip("/"):
         raise DiscoveryError(f"The IAM at {issuer} calls itself {document['issuer']}: set iam.issuer to that.")
@@ -75,6 +90,27 @@ def _endpoints(document: dict[str, Any], issuer: str) -> Endpoints:
         document["userinfo_endpoint"],
         document.get("end_session_endpoint", ""),
     )
+
+
+class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]  # oauthenticator is untyped
+    """Sends the browser to the IAM, unless all that it would find there is its own error page."""
+
+    async def get(self) -> None:
+        """Look whether the IAM answers, then redirect."""
+        await self.authenticator.require_iam()
+        super().get()
+
+
+class CallbackHandler(OAuthCallbackHandler):  # type: ignore[misc]
+    """Signs the user in with what the browser brings from the IAM."""
+
+    async def get(self) -> None:
+        """Sign in; an IAM that went away meanwhile is said."""
+        try:
+            await super().get()
+        except (HTTPClientError, OSError):
+            self.log.exception("The IAM failed during a sign-in")
+            raise self.authenticator.iam_is_down() from None
 
 
 class LogoutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # JupyterHub is untyped
@@ -105,8 +141,31 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
 
     end_session_url = Unicode(config=True, help="Where the IAM ends a session (RP-initiated logout).")
     after_logout_url = Unicode(config=True, help="Where the IAM sends the browser afterwards.")
+    discovery_url = Unicode(config=True, help="Answers where the IAM is well.")
+    login_handler = LoginHandler
+    callback_handler = CallbackHandler
     logout_handler = LogoutHandler
 
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the groups that the IAM's claims name."""
         return set(normalise_groups(auth_state[self.user_auth_state_key]))
+
+    async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
+        """Renew what is known of a user; while the IAM is away, what was known stays."""
+        try:
+            return await super().refresh_user(user, handler, **kwargs)
+        except (HTTPClientError, OSError) as error:
+            self.log.warning("The IAM does not answer (%s); %s stays signed in as before", error, user.name)
+            return True
+
+    async def require_iam(self) -> None:
+        """Raise what the user reads where the IAM does not answer."""
+        try:
+            async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
+                (await client.get(self.discovery_url)).raise_for_status()
+        except httpx.HTTPError:
+            raise self.iam_is_down() from None
+
+    def iam_is_down(self) -> HTTPError:
+        """Return what the user reads while the IAM does not answer."""
+        return HTTPError(503, IAM_IS_DOWN.format(iam=self.login_service))

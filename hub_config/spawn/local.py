@@ -14,12 +14,12 @@ from jupyterhub.spawner import LocalProcessSpawner
 from hub_config.local.agent import ask
 from hub_config.local.places import runs_as_root
 from hub_config.spawn.mixin import WorkspaceMixin
+from hub_config.spawn.refusal import SpawnRefusal
 from hub_config.spawn.storage import LinkError, link, unlink
+from imagine_lib.storage.credentials import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from imagine_lib.storage.credentials import Credential
 
 LAB = Path(__file__).parent / "lab"
 """Jupyter's configuration for every server."""
@@ -32,17 +32,16 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
     """Asks the supervisor for an account and the storage, then starts the server under that account."""
 
     _account: dict[str, Any] | None = None
-    _credential: Credential | None = None
 
     async def start(self) -> tuple[str, int]:
         """Start the server; without storage where that does not answer."""
         self._steps.clear()
         self.say("Linking your storage")
-        self._credential = await self._link()
-        self.say("Opening your home folder" if self._credential is None else "Mounting your storage")
-        self._account = await self._ask("open", self._credential)
-        if self._account["message"]:
-            self.say(self._account["message"])
+        credential = await self._link()
+        self.say("Opening your home folder" if credential is None else "Mounting your storage")
+        self._account = await self._ask("open", credential)
+        for message in self._account["messages"]:
+            self.say(message)
         self.say("Starting JupyterLab")
         with self._log_file.open("wb") as output:
             self.popen_kwargs = {"stdin": DEVNULL, "stdout": output, "stderr": output}
@@ -50,13 +49,12 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         await self._wait_until_listening(*address)
         return address
 
-    async def stop(self, now: bool = False) -> None:
-        """Stop the server and give the storage back."""
-        await super().stop(now=now)
-        await self._ask("close", None)
-        if self._credential is not None:
-            await unlink(self._credential)
-            self._credential = None
+    async def run_post_stop_hook(self) -> None:
+        """Give the storage back, however the server ended: stopped, died or never up."""
+        await super().run_post_stop_hook()
+        kept = (await self._ask("close", None))["credential"]
+        if kept is not None:
+            await unlink(Credential.model_validate(kept))
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Point the server to its user's home."""
@@ -91,7 +89,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         """Wait for the server, and end at once when its process does: the hub itself would wait for minutes."""
         while True:
             if await self.poll() is not None:
-                raise RuntimeError(f"Your server ended while it started: {self._last_line()}")
+                raise SpawnRefusal(f"Your server ended while it started: {self._last_line()}", 500)
             try:
                 _, writer = await asyncio.open_connection(host, port)
             except OSError:
@@ -124,5 +122,8 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
             wish["credential"] = credential.model_dump() | {"password": credential.password.get_secret_value()}
         socket = self.settings.local.agent_socket
         if socket is None:
-            raise RuntimeError("local.agent_socket is not set: local servers need the supervisor of `make run`.")
-        return await ask(socket, wish)
+            raise SpawnRefusal("local.agent_socket is not set: local servers need the supervisor of `make run`.", 500)
+        try:
+            return await ask(socket, wish)
+        except RuntimeError as error:
+            raise SpawnRefusal(str(error), 500) from None

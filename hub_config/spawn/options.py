@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
-from tornado.web import HTTPError
 
 from hub_config.settings import HardwareProfile
+from hub_config.spawn.refusal import SpawnRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,7 +54,7 @@ def check_request(
 
     Raises
     ------
-    tornado.web.HTTPError
+    SpawnRefusal
         400, naming what is allowed.
     """
     unknown = sorted(set(chosen) - {"module", "profile"})
@@ -66,10 +66,10 @@ def check_request(
     module, profile = chosen.get("module") or names[0], chosen.get("profile") or next(iter(profiles), "")
     if module not in names:
         raise _refusal(f"There is no module {module!r}; there are {', '.join(names)}.")
-    if profile not in profiles:
+    if profile not in list(profiles):
         raise _refusal(f"There is no hardware {profile!r} for you; there are {', '.join(profiles)}.")
     return SpawnRequest(module=module, profile=profile, hardware=profiles[profile])
 
 
-def _refusal(message: str) -> HTTPError:
-    return HTTPError(400, message)
+def _refusal(message: str) -> SpawnRefusal:
+    return SpawnRefusal(message, 400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -104,7 +105,7 @@ class Workspace:
         """Sign in as a browser does, and return a client with the cookies."""
         client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=60, trust_env=False)
         page = client.get("/hub/oauth_login")
-        fields = dict(FORM_FIELD.findall(page.text))
+        fields = {name: html.unescape(value) for name, value in FORM_FIELD.findall(page.text)}
         fields |= {"login": user, "password": password or self.passwords[user]}
         answer = client.post(str(page.url), data=fields, headers={"Referer": str(page.url)})
         client.headers["X-XSRFToken"] = client.cookies.get("_xsrf", path="/hub/") or ""
