@@ -170,7 +170,7 @@ class Model:
             watchers=watchers,
         )
 
-    def share(self, name: str, to: Audience | Sequence[Audience] = "everyone") -> ModelVersion:
+    def share(self, name: str, to: Audience | Sequence[Audience]) -> ModelVersion:
         """Publish this model in the workspace; the people named can load it at once.
 
         Parameters

@@ -72,7 +72,7 @@ class Architecture(Wire):
     """The network: a torchvision builder's name and its arguments."""
 
     builder: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, float] = {}
 
 
 class InputSpec(Wire):

@@ -6,6 +6,8 @@ The index names the folders beside it. ``IMAGINE_CATALOGUE`` says which catalogu
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -19,13 +21,14 @@ from pydantic import ValidationError
 from imagine_lib.catalogue.metadata import CURRENT, OLDER, parse_metadata
 from imagine_lib.catalogue.search import find_entry
 from imagine_lib.errors import CatalogueError
-from imagine_lib.wire import CatalogueEntry, FileEntry, ModelManifest
+from imagine_lib.wire import CatalogueEntry, ModelManifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
+MANIFEST = "model.json"
 MODEL = "model"
 """Folder of a module that holds its model package."""
 
@@ -107,7 +110,7 @@ def _folders(location: str) -> list[str]:
 
 def _read_module(location: str, folder: str) -> CatalogueEntry:
     manifest = None
-    raw = _read(location, folder, f"{MODEL}/model.json")
+    raw = _read(location, folder, f"{MODEL}/{MANIFEST}")
     if raw is not None:
         try:
             manifest = ModelManifest.model_validate_json(raw)
@@ -166,10 +169,19 @@ def _get(url: str, limit: int, missing_ok: bool = False) -> bytes | None:
 
 
 def _download(base: str, name: str) -> Path:
-    manifest = ModelManifest.model_validate_json(_fetch(base + "model.json"))
-    target = Path(tempfile.mkdtemp(prefix=f"imagine-{name}-"))
-    for entry in [FileEntry(path="model.json", sha256="0" * 64, size=LARGEST_TEXT), *manifest.files]:
-        content = _get(base + entry.path, entry.size)
-        (target / entry.path).parent.mkdir(parents=True, exist_ok=True)
-        (target / entry.path).write_bytes(content or b"")
+    """Fetch a package whole or not at all; one that was fetched before is there already."""
+    raw = _get(base + MANIFEST, LARGEST_TEXT) or b""
+    cache = Path(os.environ.get("IMAGINE_CACHE", "~/.cache/imagine")).expanduser() / "catalogue"
+    target = cache / hashlib.sha256(raw).hexdigest()
+    if not target.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=f".{name}-") as scratch:
+            package = Path(scratch) / "package"
+            package.mkdir()
+            (package / MANIFEST).write_bytes(raw)
+            for entry in ModelManifest.model_validate_json(raw).files:
+                (package / entry.path).parent.mkdir(exist_ok=True)
+                (package / entry.path).write_bytes(_get(base + entry.path, entry.size) or b"")
+            with contextlib.suppress(OSError):  # another process was quicker
+                package.rename(target)
     return target

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BATCH = 64
 """Images at a time when a model is only asked: more gains nothing on a CPU."""
 
+BATCH_PIXELS = BATCH * 256**2
+"""Larger images go in smaller batches, so that memory stays bounded."""
+
 
 @dataclass
 class Classifier:
@@ -58,10 +61,14 @@ class Classifier:
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         found = []
         with torch.inference_mode(), _evaluating(self.network):
-            for chunk in torch.split(torch.from_numpy(canvases), BATCH):
+            for chunk in torch.split(torch.from_numpy(canvases), self._batch):
                 logits = self.network(to_batch(chunk, spec.mean, spec.std, device))
                 found.append(torch.softmax(logits.float(), dim=1).cpu())
         return torch.cat(found).numpy() if found else torch.empty(0, len(self.labels)).numpy()
+
+    @property
+    def _batch(self) -> int:
+        return max(1, min(BATCH, BATCH_PIXELS // self.manifest.input.size**2))
 
     def save(self, folder: Path, card: str, seen: frozenset[str], half: bool = False) -> ModelPackage:
         """Write the model as a package.

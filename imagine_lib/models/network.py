@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from imagine_lib.wire import Architecture
 
+ARGUMENTS = frozenset({"dropout"})
+"""What may be said of a network beside its name: a package can come from a stranger, and some arguments of
+torchvision's builders fetch weights from the network or take all memory."""
+
 HEADS = ("classifier", "fc", "heads", "head")
 """Where torchvision's classification networks keep the layers after the features."""
 
@@ -39,11 +43,14 @@ def build_network(architecture: Architecture, classes: int) -> nn.Module:
     Raises
     ------
     UsageError
-        torchvision has no such classification network.
+        torchvision has no such classification network, or the arguments are others than ``ARGUMENTS``.
     """
     known = models.list_models(module=models)
     if architecture.builder not in known:
         raise UsageError(f"torchvision has no network {architecture.builder!r}; it has {', '.join(known)}.")
+    unknown = sorted(set(architecture.arguments) - ARGUMENTS)
+    if unknown:
+        raise UsageError(f"A network here takes no argument {unknown[0]!r}; there is {', '.join(ARGUMENTS)}.")
     network: nn.Module = models.get_model(
         architecture.builder, weights=None, num_classes=classes, **architecture.arguments
     )

@@ -5,6 +5,7 @@ Training never reads through the mount: a folder is copied to local disk once, a
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +64,34 @@ def stage(
     path = filesystem._strip_protocol(uri)
     top = filesystem.info(path)
     root = _cache_folder(filesystem) / _safe(path)
+    with _locked(root):
+        _refresh(filesystem, root, path, top, progress)
+    return _target(root, path, path) if top["type"] == "file" else root / "files"
+
+
+def _refresh(
+    filesystem: NextcloudFileSystem,
+    root: Path,
+    path: str,
+    top: dict[str, Any],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Make the copy what Nextcloud holds now."""
     entries = {entry["name"]: entry for entry in _walk(filesystem, top)}
     etags = _read_index(root)
     wanted = [entry for entry in entries.values() if not _is_current(root, path, entry, etags)]
     _fetch_all(filesystem, root, path, wanted, progress)
     _drop_missing(root, path, entries)
     _write_index(root, {name: entry["etag"] for name, entry in entries.items()})
-    return _target(root, path, path) if top["type"] == "file" else root / "files"
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Let one process at a time change a copy."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _cache_folder(filesystem: NextcloudFileSystem) -> Path:

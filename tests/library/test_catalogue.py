@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+import imagine_lib as im
 from imagine_lib import catalogue
 from imagine_lib.catalogue import load, search_entries
 from imagine_lib.catalogue.metadata import parse_metadata
@@ -18,6 +20,8 @@ from imagine_lib.errors import CatalogueError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from imagine_lib.training.run import Run
 
 CURRENT = """
 metadata_version: 2.1.0
@@ -71,6 +75,17 @@ def test_good_modules_are_read_beside_broken_ones(modules: Path, caplog: pytest.
 def test_a_served_catalogue_reads_the_same(served: str) -> None:
     entries = load(served)
     assert [entry.title for entry in entries] == ["Seagrass mapping"]
+
+
+def test_a_served_model_is_fetched_once_and_verified(
+    served: str, modules: Path, tiny: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("IMAGINE_CATALOGUE", served)
+    shutil.copytree(tiny.package.folder, modules / "seagrass" / "model")
+    assert im.load("seagrass").package.sha256 == tiny.package.sha256
+    (modules / "seagrass" / "model" / "model.safetensors").unlink()
+    assert im.load("seagrass").package.sha256 == tiny.package.sha256
 
 
 def test_odd_values_are_taken_as_far_as_they_go(modules: Path) -> None:

@@ -31,6 +31,16 @@ def test_it_holds_what_it_says(tiny: Run) -> None:
     assert read_package(tiny.package.folder).sha256 == tiny.package.sha256
 
 
+@pytest.mark.parametrize("arguments", [{"weights_backbone": 1}, {"width_mult": 1e9}, {"num_classes": 5}])
+def test_arguments_that_could_fetch_or_fill_are_refused(copy: Path, arguments: dict[str, float]) -> None:
+    package = read_package(copy)
+    manifest = package.manifest.model_copy(deep=True)
+    manifest.architecture.arguments = arguments
+    write_package(copy, manifest, {entry.path: (copy / entry.path).read_bytes() for entry in package.manifest.files})
+    with pytest.raises(im.ImagineError, match="A network here takes no argument"):
+        _ = im.load(copy).classifier
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "README.md", "seen.json"])
 def test_one_flipped_byte_is_refused(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
