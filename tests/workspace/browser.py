@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,12 +72,45 @@ class Visitor:
         self.page.wait_for_url("**/lab/**", timeout=120_000)
         expect(self.page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
 
-    def run_all_cells(self, seconds: float) -> None:
-        """Run the open notebook to its last cell."""
-        expect(
-            self.page.locator(".jp-Toolbar-kernelStatus[data-status=idle], [data-status=idle]").first
-        ).to_be_attached(timeout=60_000)
+    def run_all_cells(self) -> None:
+        """Begin to run the open notebook."""
+        idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        expect(idle.first).to_be_attached(timeout=60_000)
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def wait_for_last_cell(self, seconds: float) -> None:
+        """Wait until the open notebook has run to its end."""
+        count = self.page.locator(".jp-Notebook .jp-CodeCell").count()
         last = self.page.locator(".jp-CodeCell .jp-InputPrompt").last
-        expect(last).to_have_text("[13]:", timeout=seconds * 1000)
+        expect(last).to_have_text(f"[{count}]:", timeout=seconds * 1000)
+
+    def watch_progress(self, seconds: float) -> list[int]:
+        """Return the percentages that the training widget showed until it was done."""
+        bar = self.page.locator(".imagine-progress progress")
+        bar.wait_for(state="attached", timeout=seconds * 1000)
+        seen: list[int] = []
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and (not seen or seen[-1] < 100):
+            seen.append(int(bar.get_attribute("value") or 0))
+            self.page.wait_for_timeout(150)
+        return seen
+
+    def show(self, text: str) -> None:
+        """Scroll to a text, and a little further to what follows it."""
+        self.page.get_by_text(text).last.scroll_into_view_if_needed()
+        self.page.locator(".jp-WindowedPanel-outer").evaluate("node => node.scrollBy(0, 420)")
+        self.page.wait_for_timeout(700)
+
+    def run_cell_with(self, text: str) -> None:
+        """Run the cell of the notebook that holds a text."""
+        self.page.locator(".jp-Notebook .jp-CodeCell", has_text=text).first.locator(".cm-content").click()
+        self.page.keyboard.press("Shift+Enter")
+
+    def type_below(self, code: str) -> None:
+        """Run some code in a new cell after the one that ran last."""
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("a")
+        self.page.keyboard.press("Enter")
+        self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Shift+Enter")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.workspace.conftest import Workspace
 
 EVERY_SECONDS = 0.2
