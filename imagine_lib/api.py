@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from imagine_lib import catalogue
 from imagine_lib.data.imageset import ImageSet, open_images
 from imagine_lib.data.splits import Split
 from imagine_lib.errors import UsageError
+from imagine_lib.models.card import render_card
 from imagine_lib.models.package import ModelPackage, read_package
 from imagine_lib.sharing.client import PlatformClient
 from imagine_lib.sharing.install import install, is_reference
@@ -212,8 +214,8 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {self.name}: {len(self.classes)} classes, {self.status.value}>"
 
-    def _repr_markdown_(self) -> str:
-        return self.card or f"`{self!r}`"
+    def _repr_html_(self) -> str:
+        return render_card(self.card) if self.card else f"<code>{html.escape(repr(self))}</code>"
 
 
 def load(source: str | os.PathLike[str], *, name: str | None = None, device: str | None = None) -> Model:

@@ -18,7 +18,7 @@ from imagine_lib.errors import ImagineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from imagine_lib.prediction.record import Predictions
+    from imagine_lib.prediction.record import Failure, Predictions
     from imagine_lib.wire import CatalogueEntry
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it cannot fail once more
-        print(f"imagine: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"imagine: {error.filename or 'the output'}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         return 1
     return code
 
@@ -84,7 +84,7 @@ def _add_predict(verbs: Any) -> None:
     parser = _verb(verbs, "predict", _predict, "Name what is on images.")
     parser.add_argument("model", help="catalogue name, owner/name, or the folder of a model package")
     parser.add_argument("images", nargs="+", help="files, folders or nextcloud:/ paths")
-    parser.add_argument("--threshold", type=float, default=0.5, help="mark answers less probable than this")
+    parser.add_argument("--threshold", type=_probability, default=0.5, help="mark answers less probable than this")
 
 
 def _add_retrain(verbs: Any) -> None:
@@ -143,9 +143,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         _print_json(predictions.to_dict())
     else:
         _print_predictions(predictions)
-    for failure in predictions.errors:
-        print(f"imagine: {failure.message}", file=sys.stderr)
-    return 1 if predictions.errors else 0
+    return _tell_failures(predictions.errors)
 
 
 def _retrain(arguments: argparse.Namespace) -> int:
@@ -156,11 +154,12 @@ def _retrain(arguments: argparse.Namespace) -> int:
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, batch_size=arguments.batch_size)
     data = open_dataset(arguments.data, group=arguments.group_by)
     run = load(_model_source(arguments.model)).retrain(data, recipe, folder=arguments.out)
+    evaluation = run.report().evaluation
     if arguments.json:
         _print_json({"run": str(run.folder), "model": str(run.package.folder), **run.report().to_dict()})
     else:
         print(run.package.folder)
-    return 0
+    return _tell_failures(evaluation.failures)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -173,7 +172,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     else:
         for name, value in evaluation.metrics.items():
             print(f"{name:20} {value:.4f}")
-    return 0
+    return _tell_failures(evaluation.failures)
 
 
 def _share(arguments: argparse.Namespace) -> int:
@@ -185,6 +184,20 @@ def _share(arguments: argparse.Namespace) -> int:
     else:
         print(f"{version.owner}/{version.name}@{version.version}")
     return 0
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
+    return value
+
+
+def _tell_failures(failures: Sequence[Failure]) -> int:
+    """Name the images that could not be read, and return the exit code."""
+    for failure in failures:
+        print(f"imagine: {failure.message}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def _model_source(text: str) -> str | Path:

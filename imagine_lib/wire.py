@@ -80,12 +80,11 @@ class InputSpec(Wire):
 
     size: int = Field(ge=8, le=4096)
     """Side of the square canvas, in pixels."""
-    channels: Literal[1, 3] = 3
     resize: Literal["scale", "pad", "stretch"] = "scale"
     scale: float | None = Field(default=None, gt=0)
     """Canvas pixels per image pixel, one for all images; only where ``resize`` is ``scale``."""
-    mean: list[float]
-    std: list[float]
+    mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
     hash: Sha256
     """Hash of the preprocessing: two models with the same hash see the same tensors."""
 

@@ -10,6 +10,7 @@ from traitlets import HasTraits
 
 from hub_config.spawn.form import render_form
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
+from hub_config.spawn.refusal import SpawnRefusal
 from imagine_lib import catalogue
 
 if TYPE_CHECKING:
@@ -41,15 +42,19 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
-        return render_form(self._modules(), self._profiles())
+        return render_form(await self._modules(), self._profiles())
 
     def options_from_form(self, formdata: Mapping[str, list[str]]) -> dict[str, Any]:
         """Turn the form's fields into options; they are checked like those of the API."""
         return {name: values[0] for name, values in formdata.items() if name != "_xsrf" and values}
 
-    def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:  # noqa: ARG002
+    async def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:  # noqa: ARG002
         """Check the choice and set everything that follows from it anew."""
-        self.request = check_request(user_options, self._modules(), self._profiles())
+        try:
+            self.request = check_request(user_options, await self._modules(), self._profiles())
+        except SpawnRefusal:
+            self.orm_spawner.user_options = None  # or the hub would try it again at the next start
+            raise
         self.cpu_limit = self.request.hardware.cpu
         self.mem_limit = self.request.hardware.memory_mb * 1024**2
 
@@ -82,8 +87,9 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
             self._stepped.clear()
             await self._stepped.wait()
 
-    def _modules(self) -> list[CatalogueEntry]:
-        return launchable(catalogue.load(self.settings.catalogue))
+    async def _modules(self) -> list[CatalogueEntry]:
+        """Read the catalogue, in a thread: it may lie far away, and the hub has other users meanwhile."""
+        return launchable(await asyncio.to_thread(catalogue.load, self.settings.catalogue))
 
     def _profiles(self) -> dict[str, Any]:
         return allowed_profiles(self.settings.spawn.profiles, [group.name for group in self.user.groups])

@@ -29,6 +29,9 @@ REQUIRED = (
 )
 EXTENSION = "x-imagine"
 
+LONGEST = 200_000
+"""Characters of one text; a longer one is cut."""
+
 
 def parse_metadata(folder: str, file_name: str, text: str, manifest: ModelManifest | None) -> CatalogueEntry:
     """Turn a metadata file into a catalogue entry.
@@ -120,7 +123,8 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
+    """Take a scalar as text; anything deeper is no text, and YAML's aliases can make it unfold to gigabytes."""
+    return "" if value is None or isinstance(value, (dict, list)) else str(value).strip()[:LONGEST]
 
 
 def _texts(value: Any) -> list[str]:

@@ -91,8 +91,8 @@ def _entries(location: str) -> Iterator[tuple[str, CatalogueEntry]]:
     for folder in _folders(location):
         try:
             yield folder, _read_module(location, folder)
-        except CatalogueError as error:
-            log.warning("%s", error)
+        except (CatalogueError, ValidationError) as error:
+            log.warning("Module %s is left out: %s", folder, error)
 
 
 def _folders(location: str) -> list[str]:

@@ -62,6 +62,25 @@ def decode(path: Path) -> Decoded:
     return Decoded(_pixels(path, content), hashlib.sha256(content).hexdigest())
 
 
+def content_hash(path: Path) -> str | None:
+    """Return the SHA-256 of a file's content; None where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def longer_side(path: Path) -> int | None:
+    """Return an image's longer side in pixels, from its header alone; None where that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return max(image.size)
+    except Exception:
+        return None
+
+
 def _pixels(path: Path, content: bytes) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():

@@ -148,7 +148,7 @@ def open_images(paths: Sequence[str | os.PathLike[str]]) -> ImageSet:
     Returns
     -------
     ImageSet
-        A file that is named is always in it, also when it turns out to be no image.
+        A file that is named is always in it, also when it turns out to be no image, or, among others, not to be.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def open_images(paths: Sequence[str | os.PathLike[str]]) -> ImageSet:
     """
     items: list[ImageItem] = []
     for path in paths:
-        local = _local_path(path)
+        local = _local_path(path, must_exist=len(paths) == 1)
         if local.is_dir():
             below = [ImageItem(local / name, f"{str(path).rstrip('/')}/{name}") for name in _list_images(local)]
             if not below:
@@ -168,14 +168,14 @@ def open_images(paths: Sequence[str | os.PathLike[str]]) -> ImageSet:
     return ImageSet(", ".join(str(path) for path in paths), tuple(items))
 
 
-def _local_path(path: str | os.PathLike[str]) -> Path:
+def _local_path(path: str | os.PathLike[str], must_exist: bool = True) -> Path:
     if is_remote(path):
         try:
             return stage(str(path))
         except FileNotFoundError:
             raise DataError(f"{path} does not exist.") from None
     local = Path(path).expanduser()
-    if not local.exists():
+    if must_exist and not local.exists():
         raise DataError(f"{path} does not exist.")
     return local
 

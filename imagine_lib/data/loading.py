@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagine_lib.data.images import Decoded, decode
+from imagine_lib.data.images import Decoded, decode, longer_side
 from imagine_lib.data.preprocessing import to_canvas
 from imagine_lib.errors import DataError
 
@@ -73,15 +73,8 @@ def load_canvases(items: Sequence[ImageItem], spec: InputSpec) -> Loaded:
 
 def longer_sides(items: Sequence[ImageItem]) -> list[int]:
     """Return the longer side, in pixels, of each image that can be read."""
-
-    def side(item: ImageItem) -> int | None:
-        try:
-            return int(max(decode(item.path).pixels.shape[:2]))
-        except DataError:
-            return None
-
     with ThreadPoolExecutor(processors()) as pool:
-        return [found for found in pool.map(side, items) if found is not None]
+        return [side for side in pool.map(lambda item: longer_side(item.path), items) if side is not None]
 
 
 def _decode_all(items: Sequence[ImageItem], spec: InputSpec) -> Iterator[tuple[NDArray[np.uint8], str] | str]:

@@ -53,9 +53,14 @@ def make_input_spec(
     scale = None
     if resize == "scale":
         scale = round(size / float(np.quantile(np.asarray(longer_sides), COVERED)), 4)
-    facts = {"size": size, "resize": resize, "scale": scale, "mean": MEAN, "std": STD, "revision": REVISION}
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return InputSpec(size=size, channels=3, resize=resize, scale=scale, mean=MEAN, std=STD, hash=digest)
+    spec = InputSpec(size=size, resize=resize, scale=scale, mean=MEAN, std=STD, hash="0" * 64)
+    return spec.model_copy(update={"hash": preprocessing_hash(spec)})
+
+
+def preprocessing_hash(spec: InputSpec) -> str:
+    """Return the hash of everything that decides a tensor, the code's own revision among it."""
+    facts = spec.model_dump(exclude={"hash"}) | {"revision": REVISION}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def to_canvas(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:

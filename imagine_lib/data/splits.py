@@ -50,8 +50,10 @@ class Split:
 
 def split_set(data: ImageSet, seed: int, fractions: tuple[float, float, float]) -> Split:
     """Split a labelled set; see :meth:`ImageSet.split`."""
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UsageError(f"The shares of a split must add up to 1, not {sum(fractions):g}.")
+    if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UsageError(
+            f"The three shares of a split are above 0 and add up to 1; these add up to {sum(fractions):g}."
+        )
     if len(data.classes) < 2:
         found = f"only {data.classes[0]!r}" if data.classes else "none"
         raise DataError(f"{data.source} needs at least two classes to learn from; there is {found}.")
@@ -74,7 +76,7 @@ def _assign(data: ImageSet, rng: np.random.Generator, fractions: NDArray[np.floa
     parts: list[list[int]] = [[], [], []]
     for row in rng.permutation(len(groups)):
         behind = ((wanted - given) / np.maximum(wanted, 1e-9)) @ members[row]
-        part = int(np.argmax(np.where(fractions > 0, behind, -np.inf)))
+        part = int(np.argmax(behind))
         parts[part].extend(groups[row])
         given[part] += members[row]
     return [sorted(part) for part in parts]

@@ -39,6 +39,8 @@ class Evaluation:
     """Classes of the confusion matrix: those of the test set and those that the model gave."""
     truth: list[str]
     answers: list[str]
+    groups: list[str]
+    """The group of each image; its own name where there are no groups."""
     excluded: int
     """Images left out because the model or an ancestor learned from them."""
     failures: list[Failure]
@@ -128,7 +130,9 @@ def evaluate_classifier(
     failures = [Failure(data.items[index].name, text) for index, text in sorted(loaded.errors.items())]
     digest = _manifest_hash([loaded.hashes[row] for row in fresh], truth)
     labels = sorted(set(truth) | set(answers))
-    return Evaluation(labels, truth, answers, excluded, failures, digest, data.grouping is not None)
+    items = [data.items[loaded.kept[row]] for row in fresh]
+    groups = [item.name if item.group is None else item.group for item in items]
+    return Evaluation(labels, truth, answers, groups, excluded, failures, digest, data.grouping is not None)
 
 
 def _manifest_hash(hashes: list[str], truth: list[str]) -> str:

@@ -39,6 +39,16 @@ def write_card(title: str, manifest: ModelManifest, data: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def render_card(card: str) -> str:
+    """Return a card as HTML in which nothing can run or load: cards come from strangers.
+
+    JupyterLab trusts what a cell displays, so a card's own HTML is shown as text and its pictures are left out.
+    """
+    from markdown_it import MarkdownIt
+
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(card))
+
+
 def _summary(manifest: ModelManifest) -> str:
     return f"Tells {len(manifest.classes)} classes of images apart ({manifest.architecture.builder})."
 

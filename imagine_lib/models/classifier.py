@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import safetensors.torch
 import torch
 
+from imagine_lib.errors import ModelError, UsageError
 from imagine_lib.models.network import build_network, load_weights, to_batch
 from imagine_lib.models.package import CARD, SEEN, WEIGHTS, ModelPackage, write_package
 
@@ -101,7 +102,10 @@ class Classifier:
 
 def load_classifier(package: ModelPackage) -> Classifier:
     """Build the network of a package and fill it with its weights."""
-    network = build_network(package.manifest.architecture, len(package.manifest.classes))
+    try:
+        network = build_network(package.manifest.architecture, len(package.manifest.classes))
+    except UsageError as error:
+        raise ModelError(f"The network of {package.folder} cannot be built: {error}") from None
     load_weights(network, package.folder / WEIGHTS)
     network.eval()
     return Classifier(network, package.manifest)

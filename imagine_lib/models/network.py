@@ -51,9 +51,14 @@ def build_network(architecture: Architecture, classes: int) -> nn.Module:
     unknown = sorted(set(architecture.arguments) - ARGUMENTS)
     if unknown:
         raise UsageError(f"A network here takes no argument {unknown[0]!r}; there is {', '.join(ARGUMENTS)}.")
-    network: nn.Module = models.get_model(
-        architecture.builder, weights=None, num_classes=classes, **architecture.arguments
-    )
+    try:
+        network: nn.Module = models.get_model(
+            architecture.builder, weights=None, num_classes=classes, **architecture.arguments
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"torchvision cannot build {architecture.builder} with {architecture.arguments}: {error}."
+        ) from None
     return network
 
 

@@ -12,10 +12,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from imagine_lib.data.preprocessing import preprocessing_hash
 from imagine_lib.errors import ModelError
-from imagine_lib.wire import FileEntry, ModelManifest, package_hash
+from imagine_lib.wire import FileEntry, ModelManifest, Sha256, package_hash
 
 MANIFEST = "model.json"
 WEIGHTS = "model.safetensors"
@@ -40,13 +41,20 @@ class ModelPackage:
     @property
     def card(self) -> str:
         """The model card, Markdown."""
-        path = self.folder / CARD
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return self._text(CARD) or ""
 
     def seen(self) -> frozenset[str]:
         """Return the content hashes of every image that the model or an ancestor learned from."""
-        path = self.folder / SEEN
-        return frozenset(json.loads(path.read_text())) if path.is_file() else frozenset()
+        text = self._text(SEEN)
+        try:
+            return frozenset(TypeAdapter(list[Sha256]).validate_json(text)) if text else frozenset()
+        except ValidationError:
+            raise ModelError(f"{self.folder / SEEN} is no list of hashes: get the package again.") from None
+
+    def _text(self, path: str) -> str | None:
+        """Return a file that the manifest lists; whatever else lies in the folder is not of the package."""
+        listed = {entry.path for entry in self.manifest.files}
+        return (self.folder / path).read_text(encoding="utf-8") if path in listed else None
 
 
 def read_package(folder: Path) -> ModelPackage:
@@ -69,6 +77,10 @@ def read_package(folder: Path) -> ModelPackage:
     manifest = _read_manifest(folder)
     for entry in manifest.files:
         _verify(folder, entry)
+    if manifest.input.hash != preprocessing_hash(manifest.input):
+        raise ModelError(
+            f"{folder} was made with another preprocessing than this library's: its answers would be wrong."
+        )
     if WEIGHTS not in {entry.path for entry in manifest.files}:
         raise ModelError(f"{folder} is no model package: its {MANIFEST} does not list {WEIGHTS}.")
     return ModelPackage(folder, manifest, package_hash([describe_file(folder, MANIFEST), *manifest.files]))
@@ -95,8 +107,7 @@ def write_package(folder: Path, manifest: ModelManifest, files: dict[str, bytes]
     ModelError
         The folder holds something else, or the disk is full.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
-        raise ModelError(f"{folder} is not empty and holds no model package: choose another folder.")
+    _require_replaceable(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         writing = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
@@ -125,10 +136,21 @@ def _fill(writing: Path, folder: Path, manifest: ModelManifest, files: dict[str,
     listed = manifest.model_copy(update={"files": [describe_file(writing, path) for path in sorted(files)]})
     text = json.dumps(listed.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
     (writing / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    writing.rename(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replaced-") as aside:
+        if folder.exists():
+            folder.rename(Path(aside) / "old")
+        writing.rename(folder)
     return read_package(folder)
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds anything but a package: what is in it would be lost."""
+    if not folder.exists():
+        return
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    listed = {MANIFEST, *(entry.path for entry in _read_manifest(folder).files)} if MANIFEST in found else set()
+    if found - listed:
+        raise ModelError(f"{folder} holds other files ({min(found - listed)}): choose another folder.")
 
 
 def _read_manifest(folder: Path) -> ModelManifest:

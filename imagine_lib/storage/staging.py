@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -80,9 +79,12 @@ def _refresh(
     entries = {entry["name"]: entry for entry in _walk(filesystem, top)}
     etags = _read_index(root)
     wanted = [entry for entry in entries.values() if not _is_current(root, path, entry, etags)]
-    _fetch_all(filesystem, root, path, wanted, progress)
+    known = {name: etag for name, etag in etags.items() if name in entries}
+    try:
+        _fetch_all(filesystem, root, path, wanted, progress, known)
+    finally:
+        _write_index(root, known)  # what has arrived is not fetched again
     _drop_missing(root, path, entries)
-    _write_index(root, {name: entry["etag"] for name, entry in entries.items()})
 
 
 @contextmanager
@@ -90,7 +92,11 @@ def _locked(root: Path) -> Iterator[None]:
     """Let one process at a time change a copy."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with root.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another of your programs copies this folder now; waiting for it", file=sys.stderr)  # noqa: T201
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -131,15 +137,18 @@ def _fetch_all(
     path: str,
     entries: list[dict[str, Any]],
     progress: Callable[[int, int], None] | None,
+    known: dict[str, str],
 ) -> None:
+    """Fetch files side by side, noting each that has arrived in ``known``."""
     show = progress or _print_progress
     with ThreadPoolExecutor(PARALLEL) as pool:
         jobs = pool.map(lambda entry: _fetch(filesystem, _target(root, path, entry["name"]), entry), entries)
-        for done, _ in enumerate(jobs, start=1):
+        for done, entry in enumerate(jobs, start=1):
+            known[entry["name"]] = entry["etag"]
             show(done, len(entries))
 
 
-def _fetch(filesystem: NextcloudFileSystem, target: Path, entry: dict[str, Any]) -> None:
+def _fetch(filesystem: NextcloudFileSystem, target: Path, entry: dict[str, Any]) -> dict[str, Any]:
     content = filesystem.cat_file(entry["name"])
     if len(content) != entry["size"]:
         raise StorageError(f"nextcloud:/{entry['name']} changed while it was read; try again.")
@@ -149,6 +158,7 @@ def _fetch(filesystem: NextcloudFileSystem, target: Path, entry: dict[str, Any])
         raise StorageError(
             f"The local copy {target} could not be written ({error.strerror}); free some disk space."
         ) from None
+    return entry
 
 
 def write_atomically(target: Path, content: bytes) -> None:
@@ -179,7 +189,6 @@ def _read_index(root: Path) -> dict[str, str]:
     try:
         return dict(json.loads((root / "etags.json").read_text()))
     except (OSError, ValueError):
-        shutil.rmtree(root, ignore_errors=True)
         return {}
 
 

@@ -76,10 +76,9 @@ class Trainer:
         network = self.classifier.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         _quicken_normalisation(network)
         optimiser, schedule = self._optimiser(network)
-        frozen = min(self.recipe.head_epochs, self.recipe.epochs - 1) if self.pretrained else 0
         best, best_state = -1.0, copy.deepcopy(network.state_dict())
         for epoch in range(1, self.recipe.epochs + 1):
-            _freeze_features(network, epoch <= frozen)
+            _freeze_features(network, self._frozen(epoch))
             loss = self._epoch(network, optimiser, schedule, epoch)
             score = macro_f1(self.classifier, self.validation, self.device)
             if score > best:
@@ -87,6 +86,10 @@ class Trainer:
             self.log.emit("metric", epoch=epoch, epochs=self.recipe.epochs, loss=loss, val_macro_f1=score)
         network.load_state_dict(best_state)
         network.to("cpu").eval()
+
+    def _frozen(self, epoch: int) -> bool:
+        """Tell whether only the head learns in an epoch."""
+        return self.pretrained and epoch <= min(self.recipe.head_epochs, self.recipe.epochs - 1)
 
     def _optimiser(self, network: nn.Module) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         recipe, head = self.recipe, head_parameters(network)
@@ -127,7 +130,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + epoch)
         canvases, targets = torch.from_numpy(self.data.canvases), torch.from_numpy(self.data.targets)
         chunks = self._chunks(torch.randperm(len(targets), generator=generator))
-        network.train()
+        _set_training(network, self._frozen(epoch))
         total = 0.0
         for step, chunk in enumerate(chunks, start=1):
             batch = to_batch(canvases[chunk], spec.mean, spec.std, self.device)
@@ -151,6 +154,14 @@ def macro_f1(classifier: Classifier, data: Labelled, device: torch.device) -> fl
     answers = classifier.probabilities(data.canvases, device).argmax(axis=1)
     labels = np.unique(data.targets)
     return float(f1_score(data.targets, answers, labels=labels, average="macro", zero_division=0))
+
+
+def _set_training(network: nn.Module, frozen: bool) -> None:
+    """Set the network to learn; with frozen features, their normalisation stays as it is too."""
+    network.train()
+    for module in network.modules():
+        if frozen and isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _quicken_normalisation(network: nn.Module) -> None:

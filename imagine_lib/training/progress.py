@@ -33,15 +33,26 @@ class EventLog:
         self.events: list[Event] = []
         self._path = path
         self._watchers = watchers
+        self._broken = False
 
     def emit(self, kind: str, **facts: Any) -> None:
         """Record an event and tell the watchers."""
         event = {"type": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
         self.events.append(event)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        self._write(event)
         for watcher in self._watchers:
             watcher(event)
+
+    def _write(self, event: Event) -> None:
+        """Append to the file; a training is worth more than its log, so a full disk ends only the log."""
+        if self._broken:
+            return
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            self._broken = True
+            self.emit("message", text=f"The log {self._path} cannot be written ({error.strerror}); the run goes on.")
 
 
 def default_watchers() -> list[Watcher]:

@@ -55,6 +55,10 @@ class Recipe:
         wrong += [name for name in ("head_epochs", "weight_decay", "seed") if getattr(self, name) < 0]
         if wrong:
             raise UsageError(f"Recipe: {wrong[0]} cannot be {getattr(self, wrong[0])}.")
+        if self.batch_size < 2:
+            raise UsageError("Recipe: batch_size must be at least 2: one image alone has no average to compare with.")
+        if not 0 <= self.warmup < 1 or not 0 <= self.feature_rate <= 1:
+            raise UsageError("Recipe: warmup lies between 0 and 1 (below 1), feature_rate between 0 and 1.")
         if self.image_size is not None and not 16 <= self.image_size <= 1024:
             raise UsageError(f"Recipe: image_size must lie between 16 and 1024 pixels, not {self.image_size}.")
         if self.resize not in ("scale", "pad", "stretch"):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imagine_lib.data.images import content_hash
 from imagine_lib.data.loading import Loaded, load_canvases, longer_sides, processors
 from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.data.synthetic import DRAWN
-from imagine_lib.errors import DataError
+from imagine_lib.errors import DataError, ModelError
 from imagine_lib.evaluation.evaluate import evaluate_classifier
 from imagine_lib.evaluation.report import Report
 from imagine_lib.models.card import write_card
@@ -88,20 +89,24 @@ def retrain(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     folder = folder or (RUNS / started.strftime("%Y%m%d-%H%M%S-%f")).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"The run's folder {folder} cannot be made ({error.strerror}).") from None
     log = EventLog(folder / "events.jsonl", default_watchers() if watchers is None else watchers)
     torch.manual_seed(recipe.seed)
 
     spec = _input_spec(base, split, recipe)
     train, validation, seen = _load(split, spec, log)
+    if not isinstance(base, Architecture):
+        seen |= base.seen()
+    _require_fresh_images(split, seen)
     manifest = _manifest(base, base_name, split, recipe, spec, train)
     classifier = Classifier(_network(base, manifest), manifest)
     log.emit("message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes")
     pretrained = not isinstance(base, Architecture)
     Trainer(classifier, train, validation, recipe, log, device, pretrained).train()
 
-    if not isinstance(base, Architecture):
-        seen |= base.seen()
     evaluation = evaluate_classifier(classifier, split.test, seen, device)
     manifest.metrics = TestMetrics(
         values={key: round(value, 4) for key, value in evaluation.metrics.items()},
@@ -137,10 +142,22 @@ def _load(split: Split, spec: InputSpec, log: EventLog) -> tuple[Labelled, Label
         targets = np.asarray([classes[str(part.items[index].label)] for index in loaded.kept], dtype=np.int64)
         parts.append(Labelled(loaded.canvases, targets))
         seen |= set(loaded.hashes)
+    if not len(parts[1].targets):
+        raise DataError(f"None of the validation images of {split.train.source} can be read.")
     missing = sorted(set(classes) - {split.train.classes[index] for index in parts[0].targets})
     if missing:
         raise DataError(f"Class {missing[0]!r} of {split.train.source} has no training image that can be read.")
     return parts[0], parts[1], frozenset(seen)
+
+
+def _require_fresh_images(split: Split, seen: frozenset[str]) -> None:
+    """Find out before the training, and not after it, that nothing would be left to test with."""
+    hashes = {digest for item in split.test.items if (digest := content_hash(item.path))}
+    if hashes and hashes <= seen:
+        raise DataError(
+            f"{split.test.source} holds no image to test with: the model learned from all {len(hashes)} test images, "
+            "or from their copies; split with the seed that was used before, or add images."
+        )
 
 
 def _manifest(

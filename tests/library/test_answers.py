@@ -67,7 +67,7 @@ def test_an_empty_folder_says_so(tiny: Run, tmp_path: Path) -> None:
 
 def test_the_metrics_are_those_of_the_textbook() -> None:
     truth, answers = ["a", "a", "a", "b", "b", "c"], ["a", "a", "b", "b", "b", "a"]
-    evaluation = Evaluation(["a", "b", "c"], truth, answers, 0, [], "0" * 64, grouped=True)
+    evaluation = Evaluation(["a", "b", "c"], truth, answers, list("uvwxyz"), 0, [], "0" * 64, grouped=True)
     assert evaluation.metrics["accuracy"] == pytest.approx(4 / 6)
     assert evaluation.metrics["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
     f1 = [2 / 3, 2 * (2 / 3) * 1 / (2 / 3 + 1), 0]

@@ -120,7 +120,7 @@ def test_a_group_rule_that_cannot_be_used_says_why(plankton: Path, rule: str, se
 
 
 def test_shares_must_add_up(plankton: Path) -> None:
-    with pytest.raises(UsageError, match=r"must add up to 1, not 1\.1"):
+    with pytest.raises(UsageError, match=r"add up to 1; these add up to 1\.1"):
         open_dataset(plankton).split(fractions=(0.7, 0.2, 0.2))
 
 

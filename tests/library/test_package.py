@@ -107,7 +107,7 @@ def test_an_unknown_network_is_refused(copy: Path) -> None:
 
 def test_a_folder_with_other_things_is_left_alone(tiny: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ModelError, match="is not empty and holds no model package"):
+    with pytest.raises(ModelError, match=r"holds other files \(thesis\.txt\)"):
         tiny.model.save(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
@@ -128,3 +128,41 @@ def test_a_full_disk_leaves_the_old_package(tiny: Run, tmp_path: Path) -> None:
     assert "could not be written (File too large): nothing was changed there." in done.stderr
     assert read_package(target).sha256 == tiny.package.sha256
     assert [path.name for path in tmp_path.iterdir()] == ["package"]
+
+
+def test_saving_over_a_package_with_notes_beside_it_is_refused(tiny: Run, tmp_path: Path) -> None:
+    tiny.model.save(tmp_path / "p")
+    (tmp_path / "p" / "my-notes.txt").write_text("years of work")
+    with pytest.raises(ModelError, match=r"holds other files \(my-notes\.txt\)"):
+        tiny.model.save(tmp_path / "p")
+    assert (tmp_path / "p" / "my-notes.txt").read_text() == "years of work"
+
+
+def test_a_package_of_another_preprocessing_is_refused(copy: Path) -> None:
+    manifest = json.loads((copy / "model.json").read_text())
+    manifest["input"]["hash"] = "0" * 64
+    (copy / "model.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="was made with another preprocessing"):
+        im.load(copy)
+
+
+@pytest.mark.parametrize("change", [{"mean": [0.5]}, {"std": [0, 1, 1]}, {"std": [float("nan")] * 3}])
+def test_numbers_that_cannot_be_are_refused(copy: Path, change: dict[str, object]) -> None:
+    manifest = json.loads((copy / "model.json").read_text())
+    manifest["input"] |= change
+    (copy / "model.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match=r"model\.json cannot be understood"):
+        im.load(copy)
+
+
+def test_a_card_cannot_run_or_load_anything_in_a_notebook(tiny: Run, copy: Path) -> None:
+    package = read_package(copy)
+    files = {entry.path: (copy / entry.path).read_bytes() for entry in package.manifest.files}
+    hostile = "# T\n<script>alert(1)</script> <img src=x onerror=alert(1)> ![p](https://example.org/p.png) [l](javascript:a)"
+    write_package(copy, package.manifest, files | {"README.md": hostile.encode()})
+    page = im.load(copy)._repr_html_()
+    assert "<h1>T</h1>" in page
+    assert not {"<script", "<img", 'href="javascript'} & {
+        tag for tag in ("<script", "<img", 'href="javascript') if tag in page
+    }
+    assert not hasattr(im.load(copy), "_repr_markdown_")

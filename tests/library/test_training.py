@@ -17,6 +17,7 @@ from imagine_lib.data.synthetic import write_dataset
 from imagine_lib.errors import DataError, UsageError
 from imagine_lib.models.classifier import load_classifier
 from imagine_lib.models.network import head_parameters, last_linear, replace_head
+from imagine_lib.training.loop import _set_training
 from imagine_lib.widgets.progress import advance
 from tests.library.conftest import train_tiny
 
@@ -137,3 +138,34 @@ def test_real_images(real_images: Path, tmp_path: Path) -> None:
     assert {row["label"] for row in report["per_class"]} >= set(split.test.classes)
     with Image.open(split.test.items[0].path) as image:
         assert max(image.size) > 0
+
+
+def test_a_test_set_that_the_base_has_seen_is_refused_before_training(
+    tiny: Run, plankton: Path, tmp_path: Path
+) -> None:
+    split = open_dataset(plankton).split(seed=0)
+    seen_only = Split(split.train, split.val, split.train, 0)
+    with pytest.raises(DataError, match="the model learned from all 31 test images"):
+        tiny.model.retrain(seen_only, im.Recipe(epochs=1), folder=tmp_path / "run", watchers=[])
+    events = (tmp_path / "run" / "events.jsonl").read_text()
+    assert '"progress"' not in events
+
+
+def test_a_full_disk_ends_the_log_and_not_the_training(tiny_split: Split, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.jsonl").symlink_to("/dev/full")
+    run = train_tiny(tiny_split, tmp_path / "run", epochs=1)
+    messages = [event["text"] for event in run.events if event["type"] == "message"]
+    assert sum("cannot be written (No space left on device); the run goes on." in text for text in messages) == 1
+    assert (run.folder / "model" / "model.json").is_file()
+
+
+def test_the_normalisation_of_frozen_features_stays_as_it_is(tiny: Run) -> None:
+    network = load_classifier(tiny.package).network
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    _set_training(network, frozen=True)
+    network(torch.randn(4, 3, 32, 32))
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+    _set_training(network, frozen=False)
+    network(torch.randn(4, 3, 32, 32))
+    assert not all(torch.equal(value, before[name]) for name, value in network.named_buffers())
