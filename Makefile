@@ -24,8 +24,8 @@ stop: ## Stop the workspace, and whatever a killed one left
 	@test ! -x $(VENV)/python || $(VENV)/python -m hub_config.local.stop
 
 .PHONY: reset
-reset: stop ## Stop the workspace and delete all its users, files and models
-	rm -rf .local/state .local/homes .local/mounts
+reset: ## Stop the workspace and delete all its users, files and models
+	@test ! -x $(VENV)/python || $(VENV)/python -m hub_config.local.stop delete
 
 .PHONY: test
 test: dev ## Install what is needed and run all tests
@@ -48,7 +48,7 @@ docs: dev ## Build the documentation into docs/_build
 	$(VENV)/sphinx-build --quiet --fail-on-warning docs docs/_build
 
 .PHONY: images
-images: ## Check the catalogue's modules (container images come with Kubernetes)
+images: dev ## Check the catalogue's modules (container images come with Kubernetes)
 	$(VENV)/imagine catalogue list
 
 .PHONY: starter-model

@@ -24,6 +24,8 @@ html_title = "iMagine workspace"
 html_logo = "../hub_config/pages/static/icon.svg"
 html_favicon = "../hub_config/pages/static/icon.svg"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6b78", "color-brand-content": "#0b6b78"},
     "dark_css_variables": {"color-brand-primary": "#5cc4d0", "color-brand-content": "#5cc4d0"},

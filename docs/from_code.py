@@ -10,9 +10,9 @@ import argparse
 import importlib
 import logging
 import os
-import re
+import types
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-Row = tuple[str, str, str, str]
+
+class Row(NamedTuple):
+    """One key of a model."""
+
+    key: str
+    kind: str
+    default: str
+    text: str
 
 
 class Table(SphinxDirective):
@@ -37,7 +44,8 @@ class Table(SphinxDirective):
 
     def table(self, rows: list[tuple[list[nodes.Node], ...]]) -> list[nodes.Node]:
         """Build it."""
-        table = nodes.table(classes=["from-code"])
+        self.env.note_reread()  # the code may have changed where the page has not
+        table = nodes.table(classes=["from-code", "colwidths-given"])
         group = nodes.tgroup(cols=len(self.heads))
         group += [nodes.colspec(colwidth=width) for width in self.widths]
         group += nodes.thead("", self._row([[nodes.paragraph(text=head)] for head in self.heads]))
@@ -48,7 +56,7 @@ class Table(SphinxDirective):
     def prose(self, text: str) -> list[nodes.Node]:
         """Parse a docstring."""
         if not text:
-            return [nodes.paragraph()]
+            return []
         holder = nodes.container()
         # A docstring is reStructuredText, the page is MyST: two backticks mean code in both.
         self.state.nested_parse(StringList(text.splitlines(), "docstring"), 0, holder)
@@ -63,14 +71,16 @@ class Fields(Table):
     """``{fields} module.Model``: every key of a model, also of the models inside it."""
 
     required_arguments = 1
-    heads = ("key", "type", "default", "meaning")
-    widths = (26, 18, 20, 36)
+    heads = ("key", "type and default", "meaning")
+    widths = (30, 28, 42)
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
         module, _, name = self.arguments[0].rpartition(".")
-        rows = list(_fields(getattr(importlib.import_module(module), name), ""))
-        return self.table([(*map(code, row[:3]), self.prose(row[3])) for row in rows])
+        model = getattr(importlib.import_module(module), name)
+        return self.table(
+            [(code(row.key), code(row.kind) + code(row.default), self.prose(row.text)) for row in _fields(model, "")]
+        )
 
 
 class CommandLine(SphinxDirective):
@@ -78,6 +88,7 @@ class CommandLine(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make one block a verb."""
+        self.env.note_reread()
         os.environ |= {"COLUMNS": "90", "NO_COLOR": "1"}
         from imagine_lib.cli import _parser
 
@@ -94,7 +105,7 @@ class Routes(Table):
     """``{routes}``: what the platform answers, from its own OpenAPI document."""
 
     heads = ("method", "path", "what it does")
-    widths = (12, 48, 40)
+    widths = (12, 44, 44)
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
@@ -113,8 +124,8 @@ class Routes(Table):
 
 
 def code(text: str) -> list[nodes.Node]:
-    """Return a paragraph of code, or an empty one."""
-    return [nodes.paragraph("", "", nodes.literal(text=text))] if text else [nodes.paragraph()]
+    """Return a paragraph of code, or nothing."""
+    return [nodes.paragraph("", "", nodes.literal(text=text))] if text else []
 
 
 def _verbs(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -133,10 +144,10 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[Row]:
         inner, ending = _inner(field.annotation)
         if inner is None:
             default = _default(field.get_default(call_default_factory=True))
-            yield key, _kind(field.annotation), default, comments.get(name, "")
+            yield Row(key, _kind(field.annotation), default, comments.get(name, ""))
         else:
             if comments.get(name):
-                yield key + ending, "", "", comments[name]
+                yield Row(key + ending, "", "", comments[name])
             yield from _fields(inner, f"{key}{ending}.")
 
 
@@ -159,12 +170,16 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
 
 
 def _kind(annotation: Any) -> str:
-    if typing.get_origin(annotation) is typing.Literal:
-        return " | ".join(repr(value) for value in typing.get_args(annotation))
-    plain = isinstance(annotation, type) and not typing.get_args(annotation)
-    text = annotation.__name__ if plain else str(annotation)
-    text = re.sub(r"Annotated\[(\w+), [^]]*\)\]", r"\1", text)
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
+    """Write a type as a person would: without modules, and without the rules that a text has to follow."""
+    inner, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return " | ".join(repr(value) for value in inner)
+    if origin is typing.Annotated:
+        return _kind(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join("None" if part is types.NoneType else _kind(part) for part in inner)
+    name = getattr(origin or annotation, "__name__", str(annotation))
+    return f"{name}[{', '.join(map(_kind, inner))}]" if inner else name
 
 
 def _default(value: Any) -> str:

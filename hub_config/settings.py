@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -82,7 +82,6 @@ class HardwareProfile(Section):
 class SpawnSettings(Section):
     """How notebook servers are started."""
 
-    spawner: Literal["local", "kubernetes"] = "local"
     profiles: dict[str, HardwareProfile] = {
         "small": HardwareProfile(title="Small", cpu=1, memory_mb=4096),
         "standard": HardwareProfile(title="Standard", cpu=2, memory_mb=8192),
@@ -96,8 +95,6 @@ class LocalSettings(Section):
 
     agent_socket: Path | None = None
     """The supervisor's socket: it alone allocates accounts and mounts storage."""
-    tutorials: Path = PROJECT / "notebooks" / "tutorials"
-    """Copied into each home."""
 
 
 class Settings(BaseSettings):

@@ -40,7 +40,11 @@ def main() -> int:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     os.umask(0o022)
     os.environ[MARK] = str(STATE)
-    ports = Ports(int(os.environ.get("PORT") or 8000))
+    try:
+        ports = Ports.parse(os.environ.get("PORT") or "8000")
+    except ValueError as error:
+        log.error("%s", error)
+        return 1
     LOCAL.mkdir(mode=0o711, exist_ok=True)
     STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     STATE.chmod(0o700)
@@ -54,7 +58,7 @@ def main() -> int:
             end_processes(str(STATE), accounts.uids() if runs_as_root() else set())
             taken = [port for port in ports.all.values() if _is_taken(port)]
         if taken:
-            log.error("Port %d is in use by another program; choose another with: make run PORT=8100", taken[0])
+            log.error("Port %d is in use or not for you; choose another with: make run PORT=8100", taken[0])
             return 1
         return asyncio.run(_run(ports, accounts))
 

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from hub_config.local.places import runs_as_root, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 BLOCK = 10_000
 """Accounts that fit into one workspace's block of uids."""
 
-LOWEST, HIGHEST = 1_000_000_000, 2_000_000_000
-"""Above every range that distributions, containers and systemd hand out, below what is a negative number for some."""
+LOWEST, HIGHEST = 1_879_050_000, 2_147_350_000
+"""Above what systemd gives to containers, below its upper reserve and what is a negative number for some."""
+
+TRIES = 100
 
 CONTAINER_LOWEST = 20_000
 """Where the block begins inside a container that maps only 65,536 uids."""
@@ -53,6 +62,7 @@ class Accounts:
 
     def __init__(self, table: Path, homes: Path) -> None:
         self._table, self._homes = table, homes
+        self._lock = threading.Lock()
 
     def get(self, name: str) -> Account:
         """Return a user's account, made at the first call.
@@ -64,8 +74,9 @@ class Accounts:
         """
         if not NAME.fullmatch(name):
             raise AccountError(f"{name!r} cannot be an account: use a-z, 0-9, dot, dash and underscore.")
-        uid = self._uid(name) if runs_as_root() else os.getuid()
-        return Account(name, uid, self._home(name, uid))
+        with self._lock:  # two users' first starts at once must not get one uid
+            uid = self._uid(name) if runs_as_root() else os.getuid()
+            return Account(name, uid, self._home(name, uid))
 
     def uids(self) -> set[int]:
         """Return every uid that was given to a user."""
@@ -89,19 +100,29 @@ class Accounts:
     def _home(self, name: str, uid: int) -> Path:
         home = self._homes / name
         self._homes.mkdir(mode=0o711, parents=True, exist_ok=True)
-        if not home.exists():
-            home.mkdir(mode=0o700)
-            os.chown(home, uid, uid if runs_as_root() else -1)
+        home.mkdir(mode=0o700, exist_ok=True)
+        if home.stat().st_uid != uid:
+            os.chown(home, uid, uid)
         return home
 
 
 def _choose_block() -> int:
     mapped = max(int(line.split()[0]) + int(line.split()[2]) for line in _uid_map())
     if mapped > HIGHEST:
-        return LOWEST + BLOCK * secrets.randbelow((HIGHEST - LOWEST) // BLOCK)
+        return _unused_block(lambda: LOWEST + BLOCK * secrets.randbelow((HIGHEST - LOWEST) // BLOCK))
     if mapped < CONTAINER_LOWEST + BLOCK:
         raise AccountError("This container has too few uids to keep users apart: start it as an ordinary user.")
-    return CONTAINER_LOWEST + secrets.randbelow(mapped - CONTAINER_LOWEST - BLOCK + 1)
+    return _unused_block(lambda: CONTAINER_LOWEST + secrets.randbelow(mapped - CONTAINER_LOWEST - BLOCK + 1))
+
+
+def _unused_block(draw: Callable[[], int]) -> int:
+    """Draw until no account of this machine and no running process lies in the block."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()} | {p.info["uids"].real for p in psutil.process_iter(["uids"])}
+    for _ in range(TRIES):
+        first = draw()
+        if not any(first <= uid < first + BLOCK for uid in taken):
+            return first
+    raise AccountError("This machine has no free block of uids: start the workspace as an ordinary user.")
 
 
 def _uid_map() -> list[str]:

@@ -6,11 +6,14 @@ One JSON object a line in each direction. The socket lies in a folder that only 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hub_config.local.accounts import AccountError
@@ -44,6 +47,8 @@ class Agent:
 
     def __init__(self, accounts: Accounts, mounts: Mounts, runtime: Path, tutorials: Path) -> None:
         self._accounts, self._mounts, self._runtime, self._tutorials = accounts, mounts, runtime, tutorials
+        self._numbers = itertools.count(1)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._credentials: dict[str, dict[str, str]] = {}
         """What is given back when a server ends: kept here, because the hub may have been restarted meanwhile."""
 
@@ -64,14 +69,15 @@ class Agent:
 
     def _do(self, wish: dict[str, Any]) -> dict[str, Any]:
         account = self._accounts.get(wish["user"])
-        match wish["do"]:
-            case "open":
-                return self._open(account, wish.get("credential"))
-            case "close":
-                self._mounts.unmount(account.name)
-                return {"credential": self._credentials.pop(account.name, None)}
-            case other:
-                raise ValueError(f"There is no request {other!r}.")
+        with self._locks[account.name]:
+            match wish["do"]:
+                case "open":
+                    return self._open(account, wish.get("credential"))
+                case "close":
+                    self._mounts.unmount(account.name)
+                    return {"credential": self._credentials.pop(account.name, None)}
+                case other:
+                    raise ValueError(f"There is no request {other!r}.")
 
     def _open(self, account: Account, credential: dict[str, str] | None) -> dict[str, Any]:
         """Make everything ready for a server: the home, the mount, a folder for its sockets."""
@@ -93,8 +99,9 @@ class Agent:
         }
 
     def _sockets(self, account: Account) -> Path:
-        folder = self._runtime / account.name
-        folder.mkdir(mode=0o700, exist_ok=True)
+        """Make a folder for a user's sockets, beside no other: its name is chosen here and not by the user."""
+        folder = self._runtime / f"user-{next(self._numbers)}"
+        folder.mkdir(mode=0o700)
         os.chown(folder, account.uid, account.uid if runs_as_root() else -1)
         return folder
 

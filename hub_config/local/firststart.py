@@ -50,11 +50,28 @@ DEMO_USERS = (
 )
 
 
+HIGHEST_PORT = 65_530
+"""The last with five more above it."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Where each service listens, all on 127.0.0.1: six ports in a row."""
 
     public: int
+
+    @staticmethod
+    def parse(text: str) -> Ports:
+        """Read the first port, as it was given to `make run`.
+
+        Raises
+        ------
+        ValueError
+            It is no port, or has not five others above it.
+        """
+        if not text.isdigit() or not 1 <= int(text) <= HIGHEST_PORT:
+            raise ValueError(f"PORT={text} is no port: choose a number from 1 to {HIGHEST_PORT}, like PORT=8100.")
+        return Ports(int(text))
 
     @property
     def all(self) -> dict[str, int]:
@@ -108,7 +125,7 @@ def write_settings(ports: Ports, places: Places, agent_socket: Path) -> Path:
             "token_file": str(secret("platform-token")),
         },
         "spawn": {"profiles": _profiles()},
-        "local": {"agent_socket": str(agent_socket), "tutorials": str(places.project / "notebooks" / "tutorials")},
+        "local": {"agent_socket": str(agent_socket)},
     }
     path = STATE / "settings.yaml"
     write_text(path, yaml.safe_dump(settings, sort_keys=False))

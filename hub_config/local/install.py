@@ -67,7 +67,9 @@ def check_machine() -> None:
         Something is missing.
     """
     if sys.version_info < OLDEST_PYTHON:
-        raise InstallError(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
+        raise InstallError(
+            f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}: try make run PYTHON=python3.12."
+        )
     if os.name != "posix":
         raise InstallError("The workspace runs on Linux and macOS; on Windows, use it inside WSL.")
     if not (TOOLS / "bin" / "uv").exists():
@@ -84,8 +86,13 @@ def check_machine() -> None:
 
 def choose_places() -> Places:
     """Decide where things lie: in the clone, or elsewhere where other accounts could not reach it."""
-    LOCAL.mkdir(mode=0o711, exist_ok=True)
-    LOCAL.chmod(0o711)
+    try:
+        LOCAL.mkdir(mode=0o711, exist_ok=True)
+        LOCAL.chmod(0o711)
+    except PermissionError:
+        raise InstallError(
+            f"{LOCAL} belongs to another account: run as that account, or use a clone of your own."
+        ) from None
     places = Places()
     if runs_as_root() and not _open_to_all(CLONE / "hub_config" / "settings.py"):
         root = ELSEWHERE / hashlib.sha256(str(CLONE).encode()).hexdigest()[:8]
@@ -95,8 +102,16 @@ def choose_places() -> Places:
             file=sys.stderr,
         )
         _copy_project(places.project)
+        _link(CLONE / ".venv", places.environment)
     places.save()
     return places
+
+
+def _link(link: Path, target: Path) -> None:
+    """Let the Makefile find the environment where it expects it."""
+    target.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(target)
 
 
 def install(places: Places, kind: str) -> None:
@@ -129,7 +144,7 @@ def _install_environment(places: Places, kind: str) -> None:
     _say("installing Python packages (PyTorch among them: several GB at the first time)")
     uv = _install_uv()
     if not places.python.exists():
-        _run([uv, "venv", "--quiet", "--python", _readable_python(places), places.environment])
+        _run([uv, "venv", "--quiet", "--allow-existing", "--python", _readable_python(places), places.environment])
     pip = [uv, "pip", "install", "--quiet", "--python", places.python]
     _run([*pip, "--require-hashes", "-r", requirements])
     _run([*pip, "--no-deps", "--no-build-isolation", "--offline", "-e", places.project])
@@ -217,8 +232,10 @@ def _install_extension(places: Places) -> None:
 
 def _install_debian(package: str, program: str, otherwise: str) -> None:
     """Install a Debian package where that needs no question: as root, where apt is."""
-    if not runs_as_root() or not shutil.which("apt-get") or _finds(program):
+    tried = LOCAL / f".tried-{package}"
+    if not runs_as_root() or not shutil.which("apt-get") or _finds(program) or tried.exists():
         return
+    tried.touch()  # once: a later start must not wait for, or ask, the network
     _say(f"installing {package}")
     command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package]
     if not (_succeeds(command) or (_succeeds(["apt-get", "update"]) and _succeeds(command))):

@@ -38,6 +38,8 @@ class WorkspaceLock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.holder is None:
+            self._file.truncate(0)  # so that nobody takes us for the holder when our number is another's
         self._file.close()
 
     def _take(self) -> bool:

@@ -15,12 +15,13 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[2]
 LOCAL = CLONE / ".local"
 MARK = "IMAGINE_WORKSPACE"
-"""The environment variable with the state folder, which every process of a workspace inherits."""
+"""The environment variable with the state folder, by which every process of a workspace is known."""
 
-STATE = Path(os.environ.get(MARK, LOCAL / "state"))
+CHOSEN = "IMAGINE_WORKSPACE_STATE"
+"""The environment variable that chooses another state folder; services do not inherit it."""
+
+STATE = Path(os.environ.get(CHOSEN, LOCAL / "state"))
 """Databases, keys, users' stored files: closed to everyone else."""
-
-STATE_WAS_CHOSEN = MARK in os.environ
 
 RECORD = LOCAL / "places.json"
 
@@ -50,7 +51,7 @@ class Places:
             places = Places(**{key: Path(value) for key, value in json.loads(RECORD.read_text()).items()})
         except (OSError, ValueError, TypeError):
             return Places()
-        return replace(places, homes=Places.homes) if STATE_WAS_CHOSEN else places
+        return replace(places, homes=Places.homes) if CHOSEN in os.environ else places
 
 
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:

@@ -1,9 +1,14 @@
-"""``python -m hub_config.local.stop``: end the workspace of this clone, and what a killed one left behind."""
+"""``python -m hub_config.local.stop [delete]``: end the workspace of this clone, and what a killed one left behind.
+
+With ``delete``, all its users, files and models go too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -29,13 +34,23 @@ def main() -> int:
             if not lock.holder:
                 _clean_up()
                 logging.info("The workspace is stopped.")
+                if "delete" in sys.argv[1:]:
+                    _delete()
                 return 0
             if not asked:
-                os.kill(lock.holder, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(lock.holder, signal.SIGTERM)
                 asked = True
         time.sleep(0.2)
     logging.error("The workspace did not stop in %d s.", PATIENCE_SECONDS)
     return 1
+
+
+def _delete() -> None:
+    homes = Places.load().homes
+    for folder in (STATE, homes, homes.parent / "mounts"):
+        shutil.rmtree(folder, ignore_errors=True)
+    logging.info("All its users, files and models are deleted.")
 
 
 def _clean_up() -> None:

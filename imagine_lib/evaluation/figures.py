@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from imagine_lib.pictures import Picture
 
 if TYPE_CHECKING:
     from imagine_lib.evaluation.evaluate import Evaluation
 
 
-def draw_confusion(evaluation: Evaluation) -> Any:
+def draw_confusion(evaluation: Evaluation) -> Picture:
     """Draw the confusion matrix, each row as shares of its true class.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    Picture
     """
     from matplotlib.figure import Figure
 
@@ -36,11 +36,4 @@ def draw_confusion(evaluation: Evaluation) -> Any:
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=7)
-    return figure
-
-
-def to_data_uri(figure: Any) -> str:
-    """Return a figure as a PNG that stands inside an HTML page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Picture(figure, f"confusion matrix of {len(evaluation.truth)} images")

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagine_lib.evaluation.figures import draw_confusion, to_data_uri
+from imagine_lib.evaluation.figures import draw_confusion
 from imagine_lib.prediction.record import DEMONSTRATION
 from imagine_lib.storage.staging import write_atomically
 from imagine_lib.wire import ModelStatus
 
 if TYPE_CHECKING:
     from imagine_lib.evaluation.evaluate import Evaluation
+    from imagine_lib.pictures import Picture
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#12303f}
@@ -39,8 +40,8 @@ class Report:
         """Accuracy, macro-F1 and balanced accuracy, each in 0..1."""
         return self.evaluation.metrics
 
-    def figure(self) -> Any:
-        """Return the confusion matrix as a matplotlib figure."""
+    def figure(self) -> Picture:
+        """Return the confusion matrix."""
         return draw_confusion(self.evaluation)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,7 +72,7 @@ class Report:
         return f'<!doctype html><html lang="en"><head>{head}</head><body>{self._repr_html_()}</body></html>'
 
     def _repr_html_(self) -> str:
-        picture = f'<img alt="Confusion matrix" src="{to_data_uri(self.figure())}">'
+        picture = f'<img alt="Confusion matrix" src="{self.figure().to_data_uri()}">'
         sections = [f"<h2>Report of {html.escape(self.model)}</h2>", *self._notes(), self._summary()]
         return "\n".join([*sections, self._table(), picture])
 

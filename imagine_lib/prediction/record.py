@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from imagine_lib.pictures import Picture
+
 DEMONSTRATION = "This is a demonstration model: it knows shapes that a program drew, and no living thing."
 """Said wherever the answers of such a model are shown."""
 
@@ -102,8 +104,8 @@ class Predictions:
 
         return write_ecotaxa(self, path)
 
-    def show(self, rows: int = 4, columns: int = 6) -> Any:
-        """Return a figure of the first images with what the model says of each.
+    def show(self, rows: int = 4, columns: int = 6) -> Picture:
+        """Return a picture of the first images with what the model says of each.
 
         Parameters
         ----------
@@ -112,7 +114,7 @@ class Predictions:
 
         Returns
         -------
-        matplotlib.figure.Figure
+        Picture
         """
         from imagine_lib.prediction.gallery import draw_gallery
 

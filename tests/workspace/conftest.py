@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -13,26 +11,30 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from hub_config.local.places import MARK
+from hub_config.local.places import CHOSEN
+from tests.workspace import processes
+from tests.workspace.person import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import psutil
+
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 180
-FORM_FIELD = re.compile(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
 
 
 def free_ports(count: int) -> int:
-    """Return the first of some ports in a row that nobody uses."""
-    for first in range(21_000, 29_000, 50):
+    """Return the first of some ports in a row that nobody uses, elsewhere in each process that looks at one time."""
+    for attempt in range(160):
+        first = 21_000 + 50 * ((os.getpid() + attempt) % 160)
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
@@ -51,6 +53,10 @@ class Workspace:
     port: int = field(default_factory=lambda: free_ports(6))
     process: subprocess.Popen[str] | None = None
     said: str = ""
+    account: dict[str, Any] = field(default_factory=dict)
+    """``user``, ``group`` and ``extra_groups`` of the processes, where it does not run as we do."""
+    changes: dict[str, str] = field(default_factory=dict)
+    """Variables that it starts with."""
 
     @property
     def url(self) -> str:
@@ -62,55 +68,115 @@ class Workspace:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {MARK: str(self.state), "PORT": str(self.port)}
+        return os.environ | {CHOSEN: str(self.state), "PORT": str(self.port)} | self.changes
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "supervisor.log"
 
     @property
     def passwords(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.state / "secrets" / "demo-passwords.json").read_text())
         return found
 
-    def service(self, name: str) -> str:
+    def address(self, name: str) -> str:
+        """Return where a service answers."""
         offsets = {"iam": 1, "storage": 2, "hub": 3, "proxy_api": 4, "platform": 5}
         return f"http://127.0.0.1:{self.port + offsets[name]}"
 
     def start(self) -> float:
         """Start it, and return the seconds until it said that it is ready."""
-        output = (self.folder / "supervisor.log").open("a+")
-        begin, at = time.monotonic(), output.tell()
-        command = [sys.executable, "-m", "hub_config.local"]
-        self.process = subprocess.Popen(
-            command, cwd=PROJECT, env=self.environment, stdout=output, stderr=output, text=True
-        )
+        begin = time.monotonic()
+        at = self.launch()
         while time.monotonic() - begin < START_SECONDS:
-            output.seek(at)
-            self.said = output.read()
+            self.said = self.heard(at)
             if "The workspace is ready" in self.said:
                 return time.monotonic() - begin
-            if self.process.poll() is not None:
+            if self.process is None or self.process.poll() is not None:
                 break
             time.sleep(0.1)
         raise RuntimeError(f"the workspace did not start: {self.said}\n{self.logs()}")
+
+    def launch(self) -> int:
+        """Start it without waiting, and return where in its output this start begins."""
+        with self.log.open("a") as output:
+            at = output.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hub_config.local"],
+                cwd=PROJECT, env=self.environment, stdout=output, stderr=output, text=True, **self.account,
+            )  # fmt: skip
+        return at
+
+    def heard(self, at: int = 0) -> str:
+        """Return what it has printed from some place on."""
+        with self.log.open() as output:
+            output.seek(at)
+            return output.read()
+
+    def refuse_to_start(self) -> str:
+        """Start it where it cannot start, and return what it says; it must end with 1."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hub_config.local"],
+            cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=30, check=False, **self.account,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stderr
+        return done.stderr
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(90)
 
+    def end(self) -> None:
+        """Stop it, also where it was killed, and take the uids' processes and the mounts away."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        command = [sys.executable, "-m", "hub_config.local.stop"]
+        subprocess.run(command, cwd=PROJECT, env=self.environment, check=True, capture_output=True, **self.account)
+
     def logs(self) -> str:
         return "\n".join(
             f"== {log.name}\n{log.read_text()[-3000:]}" for log in sorted((self.state / "logs").glob("*.log"))
         )
 
-    def sign_in(self, user: str, password: str | None = None) -> httpx.Client:
-        """Sign in as a browser does, and return a client with the cookies."""
-        client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=60, trust_env=False)
-        page = client.get("/hub/oauth_login")
-        fields = {name: html.unescape(value) for name, value in FORM_FIELD.findall(page.text)}
-        fields |= {"login": user, "password": password or self.passwords[user]}
-        answer = client.post(str(page.url), data=fields, headers={"Referer": str(page.url)})
-        client.headers["X-XSRFToken"] = client.cookies.get("_xsrf", path="/hub/") or ""
-        client.page = answer  # type: ignore[attr-defined]
-        return client
+    def person(self, name: str) -> Person:
+        """Return a client of someone who is not signed in."""
+        return Person(self, name)
+
+    def sign_in(self, name: str, password: str | None = None) -> Person:
+        """Return a client of someone who is signed in."""
+        person = self.person(name)
+        page = person.sign_in(password)
+        assert page.url.path in ("/hub/spawn", "/hub/home") or "/user/" in page.url.path, page.text
+        return person
+
+    def uids(self) -> dict[str, int]:
+        """Return the uid of each user who has had a server here."""
+        table = self.state / "accounts.json"
+        found: dict[str, int] = json.loads(table.read_text())["uids"] if table.exists() else {}
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """Return everything that runs for this workspace, users' processes included."""
+        return processes.of_workspace(self.state, set(self.uids().values()))
+
+    def mounts(self) -> list[str]:
+        """Return what is mounted for it."""
+        return processes.mounts_below(self.folder)
+
+    def server_of(self, user: str) -> psutil.Process:
+        """Return a user's running server."""
+        found = [
+            process
+            for process in self.processes()
+            if "jupyterhub-singleuser" in " ".join(process.cmdline()) and process.environ()["USER"] == user
+        ]
+        assert len(found) == 1, found
+        return found[0]
+
+    def service(self, name: str) -> psutil.Process:
+        """Return a service's process."""
+        return processes.service(self.state, name)
 
     def token(self, user: str) -> str:
         """Return a token of a user, as their server has one."""
@@ -133,12 +199,28 @@ def workspace_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def workspace(workspace_folder: Path) -> Iterator[Workspace]:
-    """A workspace that is there for all tests of a session."""
+def needs_proxy() -> None:
+    """Skip where `make test` has not installed the proxy."""
     if not (PROJECT / ".local" / "proxy" / "node_modules").is_dir():
         pytest.skip("the proxy is not installed: make test installs it")
-    running = Workspace(workspace_folder / "shared")
-    running.folder.mkdir(mode=0o711)
-    running.start()
-    yield running
-    running.stop()
+
+
+@pytest.fixture(scope="session")
+def workspace(workspace_folder: Path, needs_proxy: None) -> Iterator[Workspace]:
+    """A workspace that is there for all tests of a session."""
+    with running(workspace_folder / "shared") as shared:
+        yield shared
+
+
+@contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[Workspace]:
+    """Start a workspace in a new folder; whatever the test does to it, nothing of it is left."""
+    folder.mkdir(mode=0o711)
+    workspace = Workspace(folder, **settings)
+    if "user" in workspace.account:
+        os.chown(folder, workspace.account["user"], workspace.account["group"])
+    try:
+        workspace.start()
+        yield workspace
+    finally:
+        workspace.end()

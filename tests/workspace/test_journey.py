@@ -61,6 +61,8 @@ def run_the_tutorial(rosa: Visitor) -> float:
     ]:
         rosa.show(text)
         rosa.picture(name)
+        if name in ("5-predictions", "7-report"):
+            expect(rosa.page.locator(".jp-OutputArea-output img").first).to_be_visible()
     return seconds
 
 
