@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from hub_config.settings import Settings, read_secret
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover, discovery_url
 
 PAGES = Path(__file__).parent / "pages"
-COOKIE_SECRET_BYTES = 32
+CRYPT_KEY_BYTES = 32
+SECONDS_TO_NOTICE = 5
+"""Until the hub sees that a server has ended by itself; a look at a process costs nothing."""
 
 
 def configure(c: Any, settings: Settings) -> None:
@@ -53,7 +56,7 @@ def _proxy(c: Any, settings: Settings) -> None:
 
 
 def _signin(c: Any, settings: Settings) -> None:
-    iam, endpoints = settings.iam, discover(settings.iam.issuer)
+    iam, endpoints = settings.iam, discover(settings.iam.issuer, settings.state / "discovery.json")
     c.JupyterHub.authenticator_class = IAMAuthenticator
     c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
     signin = c.IAMAuthenticator
@@ -79,6 +82,7 @@ def _spawner(c: Any, settings: Settings) -> None:
     c.LocalSpawner.settings = settings
     c.LocalSpawner.default_url = FIRST_PAGE
     c.LocalSpawner.start_timeout = c.LocalSpawner.http_timeout = settings.spawn.start_timeout
+    c.LocalSpawner.poll_interval = SECONDS_TO_NOTICE
     c.LocalSpawner.env_keep = ["LANG", "LC_ALL", "TZ", "IMAGINE_WORKSPACE"]
     c.LocalSpawner.server_token_scopes = [
         "users:activity!user",
@@ -105,12 +109,10 @@ def _platform(c: Any, settings: Settings) -> None:
 
 
 def _crypt_key(path: Path) -> bytes:
-    """Return the key that user's IAM tokens are encrypted with, made at the first call."""
-    import os
-    import secrets
-
+    """Return the key that users' IAM tokens are encrypted with, made at the first call."""
     if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(handle, secrets.token_bytes(COOKIE_SECRET_BYTES))
-        os.close(handle)
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(CRYPT_KEY_BYTES))
+        fresh.rename(path)
     return path.read_bytes()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
@@ -16,7 +17,10 @@ from traitlets import Unicode
 
 from hub_config.signin.claims import normalise_groups
 
-DISCOVERY_SECONDS = 60
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DISCOVERY_SECONDS = 45
 """How long the hub waits for the IAM when both start together."""
 
 ANSWER_SECONDS = 5
@@ -47,13 +51,15 @@ class Endpoints:
     end_session: str
 
 
-def discover(issuer: str) -> Endpoints:
+def discover(issuer: str, kept: Path) -> Endpoints:
     """Ask an IAM for its endpoints.
 
     Parameters
     ----------
     issuer
         Its OIDC issuer.
+    kept
+        File with its last answer, which serves while it does not answer: a hub that restarts must not wait for it.
 
     Returns
     -------
@@ -62,23 +68,35 @@ def discover(issuer: str) -> Endpoints:
     Raises
     ------
     DiscoveryError
-        It does not answer in a minute, or its answer is no discovery document of this issuer.
+        It does not answer and never did, or its answer is no discovery document of this issuer.
     """
     url = discovery_url(issuer)
     deadline = time.monotonic() + DISCOVERY_SECONDS
     while True:
         try:
             document = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
-            return _endpoints(document, issuer)
+            endpoints = _endpoints(document, issuer)
         except (httpx.HTTPError, ValueError, KeyError) as error:
+            if last := _last_answer(kept, issuer):
+                return last
             if time.monotonic() > deadline:
                 raise DiscoveryError(f"The IAM at {issuer} does not answer ({error}).") from None
+        else:
+            kept.write_text(json.dumps(document))
+            return endpoints
         time.sleep(0.2)
 
 
 def discovery_url(issuer: str) -> str:
     """Return where an issuer says what it offers."""
     return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
+def _last_answer(kept: Path, issuer: str) -> Endpoints | None:
+    try:
+        return _endpoints(json.loads(kept.read_text()), issuer)
+    except (OSError, ValueError, KeyError, DiscoveryError):
+        return None
 
 
 def _endpoints(document: dict[str, Any], issuer: str) -> Endpoints:

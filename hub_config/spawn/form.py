@@ -20,6 +20,6 @@ _templates = Environment(
 )
 
 
-def render_form(modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile]) -> str:
-    """Return the form's fields as HTML; every text of the catalogue is escaped."""
-    return _templates.get_template("spawn_form.html").render(modules=modules, profiles=profiles)
+def render_form(modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile], note: str) -> str:
+    """Return the form's fields as HTML; every text of the catalogue is escaped. The note stands below."""
+    return _templates.get_template("spawn_form.html").render(modules=modules, profiles=profiles, note=note)

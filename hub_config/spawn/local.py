@@ -9,7 +9,9 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from jupyterhub.spawner import LocalProcessSpawner
+from jupyterhub.utils import maybe_future
 
 from hub_config.local.agent import ask
 from hub_config.local.places import runs_as_root
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 LAB = Path(__file__).parent / "lab"
 """Jupyter's configuration for every server."""
 
+LOWEST_UID = 1_000
+"""Below are the system's own accounts; no server ever runs under one."""
+
 LONGEST_LINE = 300
 """Characters of a failed server's last words that its user is shown."""
 
@@ -31,6 +36,8 @@ LONGEST_LINE = 300
 class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is untyped
     """Asks the supervisor for an account and the storage, then starts the server under that account."""
 
+    hardware_note = "On this machine the choice sets the number of threads; memory is shared and not limited."
+    pid: int
     _account: dict[str, Any] | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -51,10 +58,21 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
 
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
-        await super().run_post_stop_hook()
+        await maybe_future(super().run_post_stop_hook())
         kept = (await self._ask("close", None))["credential"]
         if kept is not None:
             await unlink(Credential.model_validate(kept))
+
+    def get_state(self) -> dict[str, Any]:
+        """Keep when the server's process began beside its number, which the system may give to another one day."""
+        state: dict[str, Any] = super().get_state()
+        return state | ({"began": _began(self.pid)} if self.pid else {})
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a server after a restart of the hub, if that process is still the same."""
+        super().load_state(state)
+        if self.pid and _began(self.pid) != state.get("began"):
+            self.pid = 0
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         """Point the server to its user's home."""
@@ -78,6 +96,8 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         def become_user() -> None:
             os.umask(0o077)
             if runs_as_root():
+                if uid < LOWEST_UID:
+                    os._exit(1)
                 os.setgroups([])
                 os.setgid(uid)
                 os.setuid(uid)
@@ -127,3 +147,10 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
             return await ask(socket, wish)
         except RuntimeError as error:
             raise SpawnRefusal(str(error), 500) from None
+
+
+def _began(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None

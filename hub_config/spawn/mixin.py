@@ -34,6 +34,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     settings: Settings = AnyTrait(config=True, help="The workspace's settings.")  # type: ignore[assignment]
     request: SpawnRequest | None = None
+    hardware_note = ""
+    """What the spawn page says below the choice of hardware."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,7 +44,7 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
-        return render_form(await self._modules(), self._profiles())
+        return render_form(await self._modules(), self._profiles(), self.hardware_note)
 
     def options_from_form(self, formdata: Mapping[str, list[str]]) -> dict[str, Any]:
         """Turn the form's fields into options; they are checked like those of the API."""

@@ -145,10 +145,9 @@ def test_a_test_set_that_the_base_has_seen_is_refused_before_training(
 ) -> None:
     split = open_dataset(plankton).split(seed=0)
     seen_only = Split(split.train, split.val, split.train, 0)
-    with pytest.raises(DataError, match="the model learned from all 31 test images"):
+    with pytest.raises(DataError, match=f"the model learned from all {len(split.train)} test images"):
         tiny.model.retrain(seen_only, im.Recipe(epochs=1), folder=tmp_path / "run", watchers=[])
-    events = (tmp_path / "run" / "events.jsonl").read_text()
-    assert '"progress"' not in events
+    assert not (tmp_path / "run" / "events.jsonl").exists()  # not one step was made
 
 
 def test_a_full_disk_ends_the_log_and_not_the_training(tiny_split: Split, tmp_path: Path) -> None:

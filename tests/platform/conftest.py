@@ -198,7 +198,7 @@ def manifest_of(content: dict[str, bytes], **changed: Any) -> ModelManifest:
         {
             "architecture": {"builder": "mobilenet_v3_small"},
             "classes": [{"name": "Acartia"}, {"name": "Calanus"}],
-            "input": {"size": 64, "mean": [0.5], "std": [0.2], "hash": "0" * 64},
+            "input": {"size": 64, "mean": [0.5] * 3, "std": [0.2] * 3, "hash": "0" * 64},
             "files": [entry.model_dump() for entry in entries_of(content)],
             **changed,
         }
