@@ -13,6 +13,9 @@ from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, di
 
 PAGES = Path(__file__).parent / "pages"
 CRYPT_KEY_BYTES = 32
+SECONDS_BETWEEN_ROUTE_CHECKS = 10
+"""A proxy that was restarted has forgotten all servers, until the hub compares its routes."""
+
 SECONDS_TO_NOTICE = 5
 """Until the hub sees that a server has ended by itself; a look at a process costs nothing."""
 
@@ -51,6 +54,7 @@ def _hub(c: Any, settings: Settings) -> None:
 
 def _proxy(c: Any, settings: Settings) -> None:
     c.ConfigurableHTTPProxy.should_start = False
+    c.JupyterHub.last_activity_interval = SECONDS_BETWEEN_ROUTE_CHECKS
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api
     c.ConfigurableHTTPProxy.auth_token = read_secret(settings.proxy_token_file)
 
