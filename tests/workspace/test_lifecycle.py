@@ -200,8 +200,15 @@ def test_a_killed_service_comes_back_and_the_users_server_goes_on(own: Workspace
     ]
     for address in ("hub/health", "services/imagine/healthz"):
         until(lambda: _status(f"{own.url}/{address}", {}) == 200, 60, f"an answer of {address}")  # noqa: B023
-    assert (own.folder / "mounts" / "rosa" / "iMagine" / "README.md").is_file()
+    until(lambda: _is_readable(own.folder / "mounts" / "rosa" / "iMagine" / "README.md"), 60, "a read of the mount")
     until(lambda: _signs_in(own), 60, "a sign-in")
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return "A program drew all of them." in path.read_text()
+    except OSError:
+        return False
 
 
 def _signs_in(own: Workspace) -> bool:
