@@ -46,7 +46,7 @@ def _hub(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
     c.JupyterHub.cleanup_servers = True
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
-    c.JupyterHub.template_vars = {"iam_name": settings.iam.name}
+    c.JupyterHub.template_vars = {"account_url": settings.iam.account_url}
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
     c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
     c.JupyterHub.tornado_settings = {"headers": {"X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"}}

@@ -35,6 +35,8 @@ class IAMSettings(Section):
     """The OIDC issuer: ``<issuer>/.well-known/openid-configuration`` must answer."""
     name: str = "iMagine IAM"
     """What the sign-in button says."""
+    account_url: str = ""
+    """The page where users see their account, and administrators approve new ones; empty: no link to it."""
     client_id: str = "imagine-workspace"
     client_secret_file: Path | None = None
     """A file, so that the secret is in no environment and no process list."""

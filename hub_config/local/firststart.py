@@ -116,7 +116,11 @@ def write_settings(ports: Ports, places: Places, agent_socket: Path) -> Path:
         "proxy_api": ports.url("proxy_api"),
         "proxy_token_file": str(secret("proxy-token")),
         "catalogue": str(places.project / "images"),
-        "iam": {"issuer": ports.url("iam"), "client_secret_file": str(secret("iam-client"))},
+        "iam": {
+            "issuer": ports.url("iam"),
+            "account_url": f"{ports.url('iam')}/",
+            "client_secret_file": str(secret("iam-client")),
+        },
         "storage": {"url": ports.url("storage")},
         "platform": {
             "listen": f"127.0.0.1:{ports.all['platform']}",

@@ -56,6 +56,10 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         await self._wait_until_listening(*address)
         return address
 
+    async def stop(self, now: bool = False) -> None:  # noqa: ARG002
+        """End the server by SIGTERM at once: to SIGINT a Jupyter server only answers with a question."""
+        await super().stop(now=True)
+
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
         await maybe_future(super().run_post_stop_hook())

@@ -82,7 +82,7 @@ def _decode_all(items: Sequence[ImageItem], spec: InputSpec) -> Iterator[tuple[N
         try:
             image: Decoded = decode(item.path)
         except DataError as error:
-            return str(error)
+            return str(error).replace(str(item.path), item.name)  # the user knows no cache folder
         return to_canvas(image.pixels, spec), image.sha256
 
     with ThreadPoolExecutor(processors()) as pool:

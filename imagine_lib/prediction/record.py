@@ -124,7 +124,8 @@ class Predictions:
         return f"<Predictions of {self.model}: {len(self.items)} images, {len(self.errors)} unreadable>"
 
     def _repr_html_(self) -> str:
-        lines = [f"<p><strong>{len(self.items)} images</strong>, model <code>{html.escape(self.model)}</code></p>"]
+        images = f"{len(self.items)} image{'' if len(self.items) == 1 else 's'}"
+        lines = [f"<p><strong>{images}</strong>, model <code>{html.escape(self.model)}</code></p>"]
         if self.model_status == ModelStatus.DEMONSTRATION:
             lines.append(f'<p role="note">⚠ {DEMONSTRATION}</p>')
         rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{v}</td></tr>" for k, v in self.counts().items())
