@@ -34,8 +34,9 @@ SECONDS_TO_SAY_WHY = 30
 
 @pytest.fixture(scope="module")
 def rosa(workspace: Workspace) -> Iterator[Person]:
-    """Signed in, without a server."""
+    """Signed in, without a server: another file's tests may have left one."""
     person = workspace.sign_in("rosa")
+    person.stop_server()
     yield person
     person.stop_server()
 
