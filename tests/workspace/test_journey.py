@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
@@ -12,6 +13,9 @@ from tests.workspace.browser import ARTEFACTS, Visitor, chromium
 from tests.workspace.conftest import PROJECT, Workspace
 from tests.workspace.loopback import only_loopback
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytestmark = [pytest.mark.browser, pytest.mark.workspace]
 
 TUTORIAL_SECONDS = 420
@@ -19,6 +23,15 @@ MODULE = "Phytoplankton classification"
 LOAD = 'im.load("rosa/my-plankton")'
 
 
+@pytest.fixture
+def servers_end(workspace: Workspace) -> Iterator[None]:
+    """Leave no server to the tests that follow in the same workspace."""
+    yield
+    for name in ("rosa", "ada"):
+        workspace.sign_in(name).stop_server()
+
+
+@pytest.mark.usefixtures("servers_end")
 def test_rosa_retrains_and_shares_and_ada_uses_it(workspace: Workspace) -> None:
     with chromium() as browser, only_loopback(workspace) as abroad:
         rosa = Visitor(browser, workspace.url, "rosa")
