@@ -198,4 +198,5 @@ def _write_index(root: Path, etags: dict[str, str]) -> None:
 
 def _print_progress(done: int, total: int) -> None:
     if done == total or done % 100 == 0:
-        print(f"Fetched {done} of {total} files from Nextcloud", file=sys.stderr)  # noqa: T201
+        stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr  # a notebook shows the latter as an error
+        print(f"Fetched {done} of {total} files from Nextcloud", file=stream)
