@@ -54,6 +54,7 @@ def settled(own: Workspace) -> Person:
     """Bring Rosa to a running server with a kernel, and the workspace up before where it is down."""
     if own.process is None or own.process.poll() is not None:
         print(f"ready after {own.start():.1f} s")
+    until(lambda: _signs_in(own), 60, "a sign-in")
     rosa = own.sign_in("rosa")
     if not rosa.servers():
         rosa.start_server()
@@ -219,7 +220,10 @@ def _signs_in(own: Workspace) -> bool:
 
 
 def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _pid(own: Workspace, name: str) -> int | None:
