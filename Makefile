@@ -31,6 +31,10 @@ reset: ## Stop the workspace and delete all its users, files and models
 test: dev ## Install what is needed and run all tests
 	OMP_WAIT_POLICY=passive $(VENV)/pytest
 
+.PHONY: test-soak
+test-soak: dev ## Run the tests that take long
+	OMP_WAIT_POLICY=passive $(VENV)/pytest -m soak
+
 .PHONY: lint
 lint: dev ## Check style and types
 	$(VENV)/ruff check .

@@ -1,8 +1,8 @@
 """Every error that a user can meet, in one hierarchy.
 
 The message of each is one sentence of plain language: what happened, where (the file, the name, the value), and
-what to do next. The CLI prints it as it is and ends with the class's exit code; notebooks show it as the last line
-of the traceback.
+what to do next. The CLI prints it as it is and ends with the class's exit code; notebooks show it alone, without the
+traceback through the library (``%debug`` still leads into it).
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ class ImagineError(Exception):
 
     exit_code = 1
     """What the CLI ends with: 1 when the work failed, 2 when it was asked for wrongly."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(ImagineError):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from imagine_lib.evaluation.evaluate import Evaluation
     from imagine_lib.pictures import Picture
 
+MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
+"""How each measure is written for people."""
+
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#12303f}
 table{border-collapse:collapse;margin:1rem 0}
@@ -76,9 +79,13 @@ class Report:
         sections = [f"<h2>Report of {html.escape(self.model)}</h2>", *self._notes(), self._summary()]
         return "\n".join([*sections, self._table(), picture])
 
+    @property
+    def figures(self) -> str:
+        """The measures in words."""
+        return ", ".join(f"{MEASURES[key]} {value:.3f}" for key, value in self.metrics.items())
+
     def __repr__(self) -> str:
-        values = ", ".join(f"{key} {value:.3f}" for key, value in self.metrics.items())
-        return f"<Report of {self.model} on {len(self.evaluation.truth)} images: {values}>"
+        return f"<Report of {self.model} on {len(self.evaluation.truth)} images: {self.figures}>"
 
     def _notes(self) -> list[str]:
         notes = [DEMONSTRATION] if self.status == ModelStatus.DEMONSTRATION else []
@@ -93,7 +100,7 @@ class Report:
 
     def _summary(self) -> str:
         values = "".join(
-            f"<tr><td>{key.replace('_', ' ')}</td><td>{value:.3f}</td></tr>" for key, value in self.metrics.items()
+            f"<tr><td>{MEASURES[key]}</td><td>{value:.3f}</td></tr>" for key, value in self.metrics.items()
         )
         tested = f"{len(self.evaluation.truth)} test images, split {html.escape(self.split_rule)}."
         return f"<p>{tested}</p><table><tbody>{values}</tbody></table>"

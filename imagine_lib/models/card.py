@@ -58,6 +58,10 @@ def _notice(manifest: ModelManifest) -> list[str]:
 
 
 def _classes(manifest: ModelManifest) -> str:
+    """A column for the AphiaID where any class has one."""
+    if not any(entry.aphia_id for entry in manifest.classes):
+        rows = [f"| {_cell(entry.name)} | {entry.support} |" for entry in manifest.classes]
+        return "\n".join(["| class | training images |", "| --- | ---: |", *rows])
     rows = [f"| {_cell(entry.name)} | {entry.support} | {entry.aphia_id or ''} |" for entry in manifest.classes]
     return "\n".join(["| class | training images | AphiaID |", "| --- | ---: | --- |", *rows])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision import models
 
+from imagine_lib.data.loading import processors
 from imagine_lib.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -139,6 +141,13 @@ def best_device(name: str | None = None) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("There is no GPU here: leave device out, or give device='cpu'.")
     return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """Name the hardware behind a device, for the record of a run."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {processors()} processors"
 
 
 def to_batch(canvases: torch.Tensor, mean: list[float], std: list[float], device: torch.device) -> torch.Tensor:

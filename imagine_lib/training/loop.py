@@ -105,7 +105,7 @@ class Trainer:
             },
             {"params": rest, "lr": rates[1]},
         ]
-        optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+        optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
             max_lr=rates,

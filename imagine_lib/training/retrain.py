@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from imagine_lib.data.images import content_hash
-from imagine_lib.data.loading import Loaded, load_canvases, longer_sides, processors
+from imagine_lib.data.loading import Loaded, load_canvases, longer_sides
 from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.data.synthetic import DRAWN
 from imagine_lib.errors import DataError, ModelError
@@ -21,7 +20,7 @@ from imagine_lib.evaluation.evaluate import evaluate_classifier
 from imagine_lib.evaluation.report import Report
 from imagine_lib.models.card import write_card
 from imagine_lib.models.classifier import Classifier
-from imagine_lib.models.network import build_network, load_weights, replace_head
+from imagine_lib.models.network import build_network, describe, load_weights, replace_head
 from imagine_lib.models.package import WEIGHTS
 from imagine_lib.training.loop import Labelled, Trainer
 from imagine_lib.training.progress import EventLog, Watcher, default_watchers
@@ -101,7 +100,7 @@ def retrain(
     if not isinstance(base, Architecture):
         seen |= base.seen()
     _require_fresh_images(split, seen)
-    manifest = _manifest(base, base_name, split, recipe, spec, train)
+    manifest = _manifest(base, base_name, split, recipe, spec, train, device)
     classifier = Classifier(_network(base, manifest), manifest)
     log.emit("message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes")
     pretrained = not isinstance(base, Architecture)
@@ -120,7 +119,7 @@ def retrain(
     report = Report(name, manifest.status, split.rule, evaluation)
     report.save(folder / "report.html")
     report.save(folder / "report.json")
-    log.emit("message", text=f"Done in {time.monotonic() - clock:.0f} s: {report!r}")
+    log.emit("message", text=f"Done in {time.monotonic() - clock:.0f} s. On the test images: {report.figures}.")
     return Run(folder, package, report, split, log.events, name)
 
 
@@ -167,6 +166,7 @@ def _manifest(
     recipe: Recipe,
     spec: InputSpec,
     train: Labelled,
+    device: torch.device,
 ) -> ModelManifest:
     known = [] if isinstance(base, Architecture) else base.manifest.classes
     taxa = {entry.name: entry.aphia_id for entry in known}
@@ -188,7 +188,7 @@ def _manifest(
             arguments=recipe.to_dict(),
             code_version=version("imagine-workspace"),
             libraries={library: version(library) for library in ("torch", "torchvision", "numpy", "pillow")},
-            hardware=f"{platform.machine()}, {processors()} processors",
+            hardware=describe(device),
         ),
         files=[],
     )

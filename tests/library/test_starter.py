@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from imagine_lib.errors import DemonstrationModelError
 
 GOLDEN = Path(__file__).parent / "starter-golden.json"
 """Probabilities for one drawing of each class that the starter model knows, in the order of its classes."""
+
+SCRIPT = Path(__file__).parents[2] / "images" / "phytoplankton-classification" / "train.py"
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,14 @@ def test_what_is_retrained_on_drawings_stays_a_demonstration(
 ) -> None:
     run = starter.retrain(im.open_dataset(plankton), im.Recipe(epochs=1), folder=tmp_path / "run", watchers=[])
     assert run.model.status == "demonstration"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_it_can_be_made_again(starter: im.Model, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "model")], check=True)
+    stored, made = starter.package.manifest.metrics, im.load(tmp_path / "model").package.manifest.metrics
+    assert stored is not None
+    assert made is not None
+    assert made.manifest_sha256 == stored.manifest_sha256
+    assert made.values == pytest.approx(stored.values, abs=0.02)
