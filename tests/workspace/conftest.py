@@ -169,7 +169,7 @@ class Workspace:
         found = [
             process
             for process in self.processes()
-            if "jupyterhub-singleuser" in " ".join(process.cmdline()) and process.environ()["USER"] == user
+            if "jupyterhub-singleuser" in processes.command(process) and process.environ()["USER"] == user
         ]
         assert len(found) == 1, found
         return found[0]
