@@ -231,6 +231,17 @@ class ModelVersion(Wire):
     card: str = ""
     """The model card, Markdown."""
 
+    def __repr__(self) -> str:
+        audience = ", ".join(self.audience)
+        return f"<{self.owner}/{self.name} version {self.version}, shared with {audience}>"
+
+
+class Published(ModelVersion):
+    """What a publisher is answered."""
+
+    warnings: list[str] = []
+    """What the publisher should look at, one sentence each; the version is published all the same."""
+
 
 class SharedModel(Wire):
     """A line of the list of shared models: the newest version that the reader may see."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import httpx
 from pydantic import ValidationError
 
 from imagine_lib.errors import ModelError, PlatformError
-from imagine_lib.wire import ModelVersion, Page, Problem, PublishRequest, SharedModel
+from imagine_lib.wire import ModelVersion, Page, Problem, Published, PublishRequest, SharedModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from imagine_lib.models.package import ModelPackage
 
 TIMEOUT = httpx.Timeout(60, connect=10)
+CALLER_OF_SHARE = 4
+"""How far up ``Model.share`` is called: publish here, ``sharing.publish``, ``Model.share``, the user's line."""
+
+
+class SharingWarning(UserWarning):
+    """A model was shared, and something about it wants a second look."""
+
+
+warnings.simplefilter("always", SharingWarning, append=True)  # a cell that is run again shares again, and warns again
 
 
 class PlatformClient:
@@ -44,6 +54,8 @@ class PlatformClient:
     def publish(self, name: str, package: ModelPackage, audience: list[str]) -> ModelVersion:
         """Publish a package as a new version; the same package again gives the same version.
 
+        What the platform finds odd, like a reader whom the workspace does not know, is a :class:`SharingWarning`.
+
         Raises
         ------
         PlatformError
@@ -55,7 +67,10 @@ class PlatformClient:
                 self._request("PUT", f"/blobs/{entry.sha256}", content=file, headers=headers)
         request = PublishRequest(files=package.files, audience=audience)
         answer = self._request("POST", f"/models/{name}/versions", json=request.model_dump(mode="json"))
-        return ModelVersion.model_validate(answer.json())
+        published = Published.model_validate(answer.json())
+        for sentence in published.warnings:
+            warnings.warn(sentence, SharingWarning, stacklevel=CALLER_OF_SHARE)
+        return published
 
     def list(self, text: str = "", offset: int = 0) -> Page[SharedModel]:
         """List the shared models that the user may see."""

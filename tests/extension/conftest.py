@@ -128,6 +128,12 @@ SHARED = wire.SharedModel(
 )
 
 
+def published(owner: str, name: str, version: int = 1) -> dict[str, Any]:
+    """Give a line of the list of shared models."""
+    line = SHARED.model_copy(update={"owner": owner, "name": name, "latest": version})
+    return line.model_dump(mode="json")
+
+
 @dataclass
 class FakePlatform:
     """Answers on loopback, and remembers what it was asked."""
@@ -138,13 +144,37 @@ class FakePlatform:
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
     """Path to status and body, where they differ from the usual."""
     down: bool = False
+    shared: list[dict[str, Any]] = field(default_factory=list)
+    """The shared models that the user may load, newest first; their versions look all alike."""
+    withdrawn: dict[str, str] = field(default_factory=dict)
+    """``owner/name`` to the reason."""
+
+    def change(self, path: str, body: Any) -> tuple[int, Any]:
+        """Answer a POST of rosa's: publish a model, or withdraw a version."""
+        if path in self.answers:
+            return self.answers[path]
+        match path.strip("/").split("/"):
+            case ["models", name, "versions"]:
+                self.shared.insert(0, published("rosa", name))
+                return 201, self.version("rosa", name, 1)
+            case ["models", owner, name, "versions", number, "withdraw"]:
+                self.withdrawn[f"{owner}/{name}"] = body["reason"]
+                self.shared = [line for line in self.shared if (line["owner"], line["name"]) != (owner, name)]
+                return 200, self.version(owner, name, int(number))
+        return 404, problem(404, "There is no such thing.")
+
+    def version(self, owner: str, name: str, number: int) -> dict[str, Any]:
+        reason = self.withdrawn.get(f"{owner}/{name}")
+        update = {"owner": owner, "name": name, "version": number, "withdrawn": reason}
+        return VERSION.model_copy(update=update).model_dump(mode="json", by_alias=True)
 
     def answer(self, target: str) -> tuple[int, Any]:
         parts = urlsplit(target)
         path = parts.path.removeprefix(PREFIX)
         if path in self.answers:
             return self.answers[path]
-        text = parse_qs(parts.query).get("q", [""])[0].casefold()
+        query = parse_qs(parts.query)
+        text = query.get("q", [""])[0].casefold()
         match path.strip("/").split("/"):
             case ["catalogue"]:
                 found = [entry for entry in CATALOGUE if text in (entry.name + entry.title).casefold()]
@@ -154,14 +184,18 @@ class FakePlatform:
                     if entry.name == name:
                         return 200, entry.model_dump(mode="json")
             case ["models"]:
-                return 200, page([SHARED.model_dump(mode="json")] if text in "ada/copepods" else [])
-            case ["models", "ada", "copepods", "versions", "latest"]:
-                return 200, VERSION.model_dump(mode="json", by_alias=True)
+                lines = [line for line in self.shared if text in f"{line['owner']}/{line['name']}"]
+                if owner := query.get("owner"):
+                    lines = [line for line in lines if line["owner"] == owner[0]]
+                return 200, page(lines, int(query["offset"][0]), int(query["limit"][0]))
+            case ["models", owner, name, "versions", "latest"]:
+                return 200, self.version(owner, name, 3)
         return 404, problem(404, "There is no such thing: 100 % sure.")
 
 
-def page(items: list[Any]) -> dict[str, Any]:
-    return {"items": items, "total": len(items), "next": None}
+def page(items: list[Any], start: int = 0, limit: int = 50) -> dict[str, Any]:
+    end = start + limit
+    return {"items": items[start:end], "total": len(items), "next": end if end < len(items) else None}
 
 
 def problem(status: int, detail: str) -> dict[str, Any]:
@@ -171,11 +205,18 @@ def problem(status: int, detail: str) -> dict[str, Any]:
 def _serve(fake: FakePlatform) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.tell(lambda: fake.answer(self.path))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.tell(lambda: fake.change(self.path.removeprefix(PREFIX), body))
+
+        def tell(self, answer: Callable[[], tuple[int, Any]]) -> None:
             if fake.down:
                 self.close_connection = True
                 return
             fake.asked.append((self.path, self.headers.get("Authorization", "")))
-            status, body = fake.answer(self.path)
+            status, body = answer()
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             if 300 <= status < 400:
@@ -207,6 +248,8 @@ def platform(platform_process: FakePlatform) -> FakePlatform:
     """Give the fake platform, with nothing remembered from another test."""
     platform_process.asked.clear()
     platform_process.answers.clear()
+    platform_process.withdrawn.clear()
+    platform_process.shared = [published("ada", "copepods", 3)]
     platform_process.down = False
     return platform_process
 
@@ -219,6 +262,12 @@ class Lab:
     token: str
     home: Path
     log: Path
+
+    def withdraw(self, model: str, body: Any, **options: Any) -> httpx.Response:
+        """Ask to withdraw version 3; signed in by the Lab's token unless told otherwise."""
+        options = {"headers": {"Authorization": f"token {self.token}"}} | options
+        url = f"{self.url}/imagine/models/{model}/versions/3/withdraw"
+        return httpx.post(url, json=body, trust_env=False, timeout=30, **options)
 
     def get(self, path: str, token: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"token {self.token if token is None else token}"}
@@ -320,6 +369,10 @@ def make_home(folder: Path) -> Path:
 def lab(tmp_path_factory: pytest.TempPathFactory, platform_process: FakePlatform) -> Iterator[Lab]:
     """Give a JupyterLab as the hub starts one."""
     home = make_home(tmp_path_factory.mktemp("lab") / "home")
-    environment = {"IMAGINE_PLATFORM_URL": platform_process.url, "JUPYTERHUB_API_TOKEN": HUB_TOKEN}
+    environment = {
+        "IMAGINE_PLATFORM_URL": platform_process.url,
+        "JUPYTERHUB_API_TOKEN": HUB_TOKEN,
+        "JUPYTERHUB_USER": "rosa",
+    }
     with running_lab(home, environment) as running:
         yield running

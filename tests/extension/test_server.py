@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from imagine_lab import tutorials
 
-from .conftest import CATALOGUE, HUB_TOKEN, FakePlatform, Lab, make_home, notebook, problem, running_lab
+from .conftest import CATALOGUE, HUB_TOKEN, FakePlatform, Lab, make_home, notebook, problem, published, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ADDRESSES = ["catalogue", "catalogue/phytoplankton", "models", "models/ada/copepods", "tutorials"]
+ADDRESSES = [
+    "catalogue",
+    "catalogue/phytoplankton",
+    "models/mine",
+    "models/shared",
+    "models/ada/copepods",
+    "tutorials",
+]
 
 DOWN = "The iMagine platform does not answer at the moment; your notebooks are not affected."
 
@@ -46,8 +53,71 @@ def test_catalogue_comes_from_the_platform_with_the_hub_token(lab: Lab, platform
 
 def test_one_entry_and_one_shared_model(lab: Lab, platform: FakePlatform) -> None:
     assert lab.get("catalogue/zooplankton").json()["title"] == "Zooplankton of the Bering Sea"
-    assert lab.get("models").json()["items"][0]["name"] == "copepods"
+    assert lab.get("models/shared").json()["items"][0]["name"] == "copepods"
     assert lab.get("models/ada/copepods").json()["manifest"]["classes"][0]["name"] == "Acartia"
+
+
+def names(answer: dict[str, Any]) -> list[str]:
+    return [f"{model['owner']}/{model['name']}" for model in answer["items"]]
+
+
+def test_ones_own_models_and_those_of_others_are_two_lists(lab: Lab, platform: FakePlatform) -> None:
+    owners = ["rosa", "rosa", "ada", "rosa", "ben", "rosa"]
+    platform.shared = [published(owner, f"m{n}") for n, owner in enumerate(owners)]
+    mine = lab.get("models/mine?limit=3").json()
+    assert (names(mine), mine["total"], mine["next"]) == (["rosa/m0", "rosa/m1", "rosa/m3"], 4, 3)
+    shared = lab.get("models/shared").json()
+    assert (names(shared), shared["total"], shared["next"]) == (["ada/m2", "ben/m4"], 2, None)
+    assert names(lab.get("models/mine?q=m1").json()) == ["rosa/m1"]
+    assert lab.get("models/shared?q=m1").json()["items"] == []
+    platform.shared = [published("rosa", "m")]
+    assert lab.get("models/shared").json() == {"items": [], "total": 0, "next": None}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_a_page_of_the_others_models_is_empty_only_at_the_end(lab: Lab, platform: FakePlatform, limit: int) -> None:
+    owners = ["rosa", "rosa", "ada", "rosa", "ben", "rosa", "rosa"]
+    platform.shared = [published(owner, f"m{n}") for n, owner in enumerate(owners)]
+    found: list[str] = []
+    at = 0
+    while at is not None:
+        page = lab.get(f"models/shared?limit={limit}&offset={at}").json()
+        assert page["total"] == 2
+        assert page["items"] or page["next"] is None
+        found += names(page)
+        at = page["next"]
+    assert found == ["ada/m2", "ben/m4"]
+
+
+def test_withdraw_is_passed_on_with_its_reason(lab: Lab, platform: FakePlatform) -> None:
+    platform.shared = [published("rosa", "copepods", 3)]
+    response = lab.withdraw("rosa/copepods", {"reason": "  Two labels were swapped: 100 %. "})
+    assert (response.status_code, response.json()["withdrawn"]) == (200, "Two labels were swapped: 100 %.")
+    address = "/services/imagine/models/rosa/copepods/versions/3/withdraw"
+    assert platform.asked == [(address, f"token {HUB_TOKEN}")]
+    platform.answers["/models/rosa/copepods/versions/3/withdraw"] = 409, problem(409, "It was withdrawn before.")
+    response = lab.withdraw("rosa/copepods", {"reason": "Again."})
+    assert (response.status_code, response.json()) == (409, {"message": "It was withdrawn before."})
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": 3}, ["reason"], None])
+def test_without_a_reason_nothing_is_withdrawn(lab: Lab, platform: FakePlatform, body: object) -> None:
+    assert lab.withdraw("rosa/copepods", body).status_code == 400
+    assert platform.asked == []
+
+
+def test_only_who_is_signed_in_and_comes_from_the_lab_itself_withdraws(lab: Lab, platform: FakePlatform) -> None:
+    reason = {"reason": "Wrong."}
+    assert lab.withdraw("rosa/copepods", reason, headers={}).status_code == 403
+    with httpx.Client(trust_env=False, timeout=30) as browser:
+        browser.get(f"{lab.url}/lab?token={lab.token}")
+        assert browser.get(f"{lab.url}/imagine/models/mine").status_code == 200  # the cookies sign in
+        platform.asked.clear()
+        cookies = dict(browser.cookies)
+    assert lab.withdraw("rosa/copepods", reason, headers={}, cookies=cookies).status_code == 403
+    assert platform.asked == []
+    headers = {"X-XSRFToken": cookies["_xsrf"]}
+    assert lab.withdraw("rosa/copepods", reason, headers=headers, cookies=cookies).status_code == 200
 
 
 def test_a_name_cannot_lead_to_another_address(lab: Lab, platform: FakePlatform) -> None:
@@ -59,7 +129,7 @@ def test_a_problem_is_passed_on_as_its_sentence(lab: Lab, platform: FakePlatform
     response = lab.get("catalogue/unknown")
     assert (response.status_code, response.json()) == (404, {"message": "There is no such thing: 100 % sure."})
     platform.answers["/models"] = 429, problem(429, "Too many requests; try again in 5 seconds.")
-    response = lab.get("models")
+    response = lab.get("models/shared")
     assert (response.status_code, response.json()) == (429, {"message": "Too many requests; try again in 5 seconds."})
 
 
@@ -77,7 +147,7 @@ def test_what_is_no_answer_is_said_in_one_sentence(
 
 def test_platform_down(lab: Lab, platform: FakePlatform) -> None:
     platform.down = True
-    for address in ADDRESSES[:4]:
+    for address in ADDRESSES[:5]:
         response = lab.get(address)
         assert (response.status_code, response.json()) == (502, {"message": DOWN})
     platform.down = False
@@ -160,6 +230,9 @@ def test_outside_the_hub_the_catalogue_is_the_librarys(plain_lab: Lab) -> None:
 
 def test_outside_the_hub_nothing_is_shared_and_it_is_said(plain_lab: Lab) -> None:
     note = "Shared models are there when JupyterLab is started from the iMagine hub."
-    assert plain_lab.get("models").json() == {"items": [], "total": 0, "next": None, "note": note}
+    for address in ("models/mine", "models/shared"):
+        assert plain_lab.get(address).json() == {"items": [], "total": 0, "next": None, "note": note}
+    response = plain_lab.withdraw("ada/copepods", {"reason": "Wrong."})
+    assert (response.status_code, response.json()) == (404, {"message": note})
     response = plain_lab.get("models/ada/copepods")
     assert (response.status_code, response.json()) == (404, {"message": note})

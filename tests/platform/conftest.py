@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import httpx
 import psycopg
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 GROUPS = {"rosa": ["imagine-users", "plankton"], "ben": ["plankton"], "ada": ["imagine-admins"], "eve": []}
+PEOPLE = "/hub/api/users/"
+SERVICE_TOKEN = "the-token-of-the-service"
 
 
 def until(true: Callable[[], Any], seconds: float = 20) -> Any:
@@ -149,6 +152,10 @@ class Neighbours:
             return 503, {}
         if path == "/hub/api/user":
             return (200, self.users[token]) if token in self.users else (403, {"message": "Forbidden"})
+        if path.startswith(PEOPLE):
+            assert token == SERVICE_TOKEN
+            name = unquote(path.removeprefix(PEOPLE))
+            return (200, {"kind": "user", "name": name}) if name in GROUPS else (404, {"message": "Not Found"})
         return 200, {"maintenance": False}
 
 
@@ -279,7 +286,8 @@ def make_settings(tmp_path: Path, neighbours: Neighbours, monkeypatch: pytest.Mo
     """A settings file, named by ``IMAGINE_SETTINGS`` for this process and those that it starts."""
 
     def write(database_url: str, **platform: Any) -> settings.Settings:
-        file = tmp_path / "settings.yml"
+        file, token = tmp_path / "settings.yml", tmp_path / "service-token"
+        token.write_text(SERVICE_TOKEN)
         document = {
             "hub_listen": neighbours.address,
             "iam": {"issuer": f"http://{neighbours.address}"},
@@ -289,6 +297,7 @@ def make_settings(tmp_path: Path, neighbours: Neighbours, monkeypatch: pytest.Mo
                 "listen": f"127.0.0.1:{free_port()}",
                 "database_url": database_url,
                 "model_store": str(tmp_path / "model-store"),
+                "token_file": str(token),
                 **platform,
             },
         }

@@ -24,7 +24,8 @@ def test_wrong_settings_are_one_sentence(start: Any, tmp_path: Path, monkeypatch
 def test_a_restart_keeps_everything(serve: Any, tmp_path: Path, how: signal.Signals) -> None:
     process, platform = serve()
     rosa = platform.user("rosa")
-    version = rosa.publish("m").json()
+    rosa.publish("m")
+    version = rosa.get("/models/rosa/m/versions/1").json()
     status = stop(process, how)
     if how == signal.SIGTERM:
         assert status == 0

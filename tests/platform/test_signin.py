@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from hub_config.platform.api import signin
+from hub_config.platform.api.people import HubPeople
 from hub_config.platform.api.signin import SCOPE, HubTokens
 from hub_config.platform.errors import NotAllowed, NotSignedIn, Unavailable
 from tests.platform.conftest import Neighbours, free_port, until
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TESTER = "a-token-of-the-tests"
+
+UNKNOWN = "The workspace knows no user {} yet: check the name; they can load it once they have signed in."
 
 CONFIG = """
 from jupyterhub.proxy import Proxy
@@ -51,6 +54,7 @@ c.JupyterHub.services = [
 c.JupyterHub.load_roles = [
     {{"name": "user", "scopes": ["self", "{scope}"]}},
     {{"name": "tester", "services": ["tester"], "scopes": ["admin:users", "tokens", "admin:servers", "{scope}"]}},
+    {{"name": "platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]}},
 ]
 """
 
@@ -142,6 +146,13 @@ async def test_a_real_hub(hub: Hub, neighbours: Neighbours, monkeypatch: pytest.
         key: type(value) for key, value in fake.items() if key != "token_id"
     }
 
+    # it knows its users by name, and a name leads nowhere else
+    people = HubPeople(hub.api, "the-token-of-the-service")
+    strangers = ["nobody", "Rosa", "..", "rosa/..", "rosa?x", "%72osa"]
+    told = people.warnings(["everyone", "group:plankton", "user:rosa", *(f"user:{name}" for name in strangers)])
+    assert told == [UNKNOWN.format(name) for name in strangers]
+    assert HubPeople(hub.api, "a-token-without-the-scope").warnings(["user:nobody"]) == []
+
     # a revoked token is dead once the cache is
     monkeypatch.setattr(tokens._hub.cache, "max_age", 1)
     assert (await tokens.caller(f"token {token}")).name == "rosa"
@@ -157,6 +168,7 @@ async def test_a_real_hub(hub: Hub, neighbours: Neighbours, monkeypatch: pytest.
         Unavailable, match=r"^The hub does not answer, so nobody is recognised: try again in a minute\.$"
     ):
         await tokens.caller("token another")
+    assert people.warnings(["user:nobody"]) == []
     await tokens.close()
 
 

@@ -69,14 +69,24 @@ class EntryHandler(_Handler):
         await self.give(sources.from_environment().entry(name))
 
 
-class ModelsHandler(_Handler):
-    """``GET /imagine/models?q=``."""
+class MineHandler(_Handler):
+    """``GET /imagine/models/mine?q=``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """List the models that the user shares."""
+        await self.give(sources.from_environment().mine(*self.search()))
+
+
+class SharedHandler(_Handler):
+    """``GET /imagine/models/shared?q=``."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
         """List the models that others share with the user."""
-        await self.give(sources.from_environment().models(*self.search()))
+        await self.give(sources.from_environment().shared(*self.search()))
 
 
 class ModelHandler(_Handler):
@@ -87,6 +97,20 @@ class ModelHandler(_Handler):
     async def get(self, owner: str, name: str) -> None:
         """Give one shared model."""
         await self.give(sources.from_environment().model(owner, name))
+
+
+class WithdrawHandler(_Handler):
+    """``POST /imagine/models/{owner}/{name}/versions/{version}/withdraw`` with ``{"reason": …}``."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, owner: str, name: str, version: str) -> None:
+        """Take a version back."""
+        body = self.get_json_body()
+        reason = body.get("reason") if isinstance(body, dict) else None
+        if not isinstance(reason, str) or not reason.strip():
+            raise web.HTTPError(HTTPStatus.BAD_REQUEST, "reason must be a text")
+        await self.give(sources.from_environment().withdraw(owner, name, int(version), reason.strip()))
 
 
 class TutorialsHandler(_Handler):
@@ -112,8 +136,10 @@ def add_handlers(web_app: web.Application) -> None:
         [
             (address("catalogue"), CatalogueHandler),
             (address("catalogue", "([^/]+)"), EntryHandler),
-            (address("models"), ModelsHandler),
+            (address("models", "mine"), MineHandler),
+            (address("models", "shared"), SharedHandler),
             (address("models", "([^/]+)", "([^/]+)"), ModelHandler),
+            (address("models", "([^/]+)", "([^/]+)", "versions", "([1-9][0-9]{0,8})", "withdraw"), WithdrawHandler),
             (address("tutorials"), TutorialsHandler),
         ],
     )

@@ -54,11 +54,17 @@ class Source(Protocol):
     async def entry(self, name: str) -> dict[str, Any]:
         """Give one catalogue entry."""
 
-    async def models(self, text: str, offset: int, limit: int) -> dict[str, Any]:
-        """List the shared models that match ``text``, as one page."""
+    async def mine(self, text: str, offset: int, limit: int) -> dict[str, Any]:
+        """List the models that the user shares and that match ``text``, as one page."""
+
+    async def shared(self, text: str, offset: int, limit: int) -> dict[str, Any]:
+        """List the models that others share with the user and that match ``text``, as one page."""
 
     async def model(self, owner: str, name: str) -> dict[str, Any]:
         """Give the newest version of one shared model."""
+
+    async def withdraw(self, owner: str, name: str, version: int, reason: str) -> dict[str, Any]:
+        """Take a version of the user's back, and give it as it is then."""
 
 
 class Platform:
@@ -70,11 +76,14 @@ class Platform:
         Where it listens, as in ``http://127.0.0.1:8005/services/imagine``.
     token
         The user's hub token. It goes into one request header and nowhere else.
+    user
+        The user's name.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, user: str) -> None:
         self._url = url.rstrip("/")
         self._token = token
+        self._user = user
 
     async def catalogue(self, text: str, offset: int, limit: int) -> dict[str, Any]:
         """List the catalogue entries that match ``text``, as one page."""
@@ -82,20 +91,46 @@ class Platform:
 
     async def entry(self, name: str) -> dict[str, Any]:
         """Give one catalogue entry."""
-        return await self._get(f"catalogue/{quote(name, safe='')}")
+        return await self._get(_address("catalogue", name))
 
-    async def models(self, text: str, offset: int, limit: int) -> dict[str, Any]:
-        """List the shared models that match ``text``, as one page."""
-        return await self._get("models", {"q": text, "offset": offset, "limit": limit})
+    async def mine(self, text: str, offset: int, limit: int) -> dict[str, Any]:
+        """List the models that the user shares and that match ``text``, as one page."""
+        return await self._get("models", {"q": text, "owner": self._user, "offset": offset, "limit": limit})
+
+    async def shared(self, text: str, offset: int, limit: int) -> dict[str, Any]:
+        """List the models that others share with the user and that match ``text``, as one page.
+
+        The platform lists them among the user's own, which are left out here. A page may so be short, but is empty
+        only when it is the last.
+        """
+        found: list[dict[str, Any]] = []
+        at: int | None = offset
+        while at is not None and not found:
+            page = await self._get("models", {"q": text, "offset": at, "limit": limit})
+            found = [model for model in page["items"] if model["owner"] != self._user]
+            at = page["next"]
+        total = len(found) if offset == 0 and at is None else page["total"] - (await self.mine(text, 0, 1))["total"]
+        return {"items": found, "total": total, "next": at}
 
     async def model(self, owner: str, name: str) -> dict[str, Any]:
         """Give the newest version of one shared model."""
-        return await self._get(f"models/{quote(owner, safe='')}/{quote(name, safe='')}/versions/latest")
+        return await self._get(_address("models", owner, name, "versions", "latest"))
+
+    async def withdraw(self, owner: str, name: str, version: int, reason: str) -> dict[str, Any]:
+        """Take a version of the user's back, and give it as it is then."""
+        path = _address("models", owner, name, "versions", str(version), "withdraw")
+        return await self._ask("POST", path, json.dumps({"reason": reason}))
 
     async def _get(self, path: str, query: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        return await self._ask("GET", path + (f"?{urlencode(query)}" if query else ""))
+
+    async def _ask(self, method: str, address: str, body: str | None = None) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "Authorization": f"token {self._token}"}
         request = HTTPRequest(
-            f"{self._url}/{path}" + (f"?{urlencode(query)}" if query else ""),
-            headers={"Accept": "application/json", "Authorization": f"token {self._token}"},
+            f"{self._url}/{address}",
+            method,
+            headers if body is None else {**headers, "Content-Type": "application/json"},
+            body,
             connect_timeout=TIMEOUT_SECONDS,
             request_timeout=TIMEOUT_SECONDS,
             # A redirect would carry the token to wherever it points.
@@ -105,12 +140,12 @@ class Platform:
             response = await AsyncHTTPClient().fetch(request, raise_error=False)
         except (OSError, HTTPClientError) as error:
             raise SourceError(HTTPStatus.BAD_GATEWAY, DOWN) from error
-        body = _json_object(response.body)
+        answer = _json_object(response.body)
         if response.code != HTTPStatus.OK:
-            raise _problem(response.code, body)
-        if body is None:
+            raise _problem(response.code, answer)
+        if answer is None:
             raise SourceError(HTTPStatus.BAD_GATEWAY, DOWN)
-        return body
+        return answer
 
 
 class LocalCatalogue:
@@ -140,11 +175,19 @@ class LocalCatalogue:
         except CatalogueError as error:
             raise SourceError(HTTPStatus.NOT_FOUND, str(error)) from error
 
-    async def models(self, text: str, offset: int, limit: int) -> dict[str, Any]:  # noqa: ARG002
+    async def mine(self, text: str, offset: int, limit: int) -> dict[str, Any]:  # noqa: ARG002
         """Share nothing, and say why."""
         return {"items": [], "total": 0, "next": None, "note": OUTSIDE_THE_HUB}
 
+    async def shared(self, text: str, offset: int, limit: int) -> dict[str, Any]:
+        """Share nothing, and say why."""
+        return await self.mine(text, offset, limit)
+
     async def model(self, owner: str, name: str) -> dict[str, Any]:  # noqa: ARG002
+        """Share nothing, and say why."""
+        raise SourceError(HTTPStatus.NOT_FOUND, OUTSIDE_THE_HUB)
+
+    async def withdraw(self, owner: str, name: str, version: int, reason: str) -> dict[str, Any]:  # noqa: ARG002
         """Share nothing, and say why."""
         raise SourceError(HTTPStatus.NOT_FOUND, OUTSIDE_THE_HUB)
 
@@ -164,8 +207,13 @@ def from_environment() -> Source:
     """Choose by what the hub put into this server's environment."""
     url = os.environ.get("IMAGINE_PLATFORM_URL", "")
     if url:
-        return Platform(url, os.environ.get("JUPYTERHUB_API_TOKEN", ""))
+        return Platform(url, os.environ.get("JUPYTERHUB_API_TOKEN", ""), os.environ.get("JUPYTERHUB_USER", ""))
     return LocalCatalogue()
+
+
+def _address(*parts: str) -> str:
+    """Join the parts of an address so that none can lead out of its place."""
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 def _json_object(body: bytes | None) -> dict[str, Any] | None:

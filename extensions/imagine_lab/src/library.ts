@@ -1,4 +1,4 @@
-/** The two lists and their pages, as the model asks for them: requests in, views out. */
+/** The lists and their pages, as the model asks for them: requests in, views out. */
 
 import type { ServerConnection } from '@jupyterlab/services';
 
@@ -10,6 +10,8 @@ import type { ICatalogueEntry, IModelVersion, IPage, ISharedModel } from './wire
 export interface ILibrary {
   list(kind: Kind, text: string, offset: number): Promise<IPage<ICard>>;
   sheet(kind: Kind, name: string): Promise<ISheet>;
+  /** Take a version of one's own back; the answer is its page from now on. */
+  withdraw(name: string, version: number, reason: string): Promise<ISheet>;
 }
 
 export class ServerLibrary implements ILibrary {
@@ -18,17 +20,25 @@ export class ServerLibrary implements ILibrary {
   async list(kind: Kind, text: string, offset: number): Promise<IPage<ICard>> {
     const query = { q: text, offset: String(offset) };
     if (kind === 'module') {
-      const page = await requestAPI<IPage<ICatalogueEntry>>('catalogue', this.settings, query);
+      const page = await requestAPI<IPage<ICatalogueEntry>>('catalogue', this.settings, { query });
       return { ...page, items: page.items.map(moduleCard) };
     }
-    const page = await requestAPI<IPage<ISharedModel>>('models', this.settings, query);
-    return { ...page, items: page.items.map(sharedCard) };
+    const page = await requestAPI<IPage<ISharedModel>>(`models/${kind}`, this.settings, { query });
+    return { ...page, items: page.items.map(model => sharedCard(kind, model)) };
   }
 
   async sheet(kind: Kind, name: string): Promise<ISheet> {
-    const path = name.split('/').map(encodeURIComponent).join('/');
     return kind === 'module'
-      ? moduleSheet(await requestAPI<ICatalogueEntry>(`catalogue/${path}`, this.settings))
-      : sharedSheet(await requestAPI<IModelVersion>(`models/${path}`, this.settings));
+      ? moduleSheet(await requestAPI<ICatalogueEntry>(`catalogue/${address(name)}`, this.settings))
+      : sharedSheet(kind, await requestAPI<IModelVersion>(`models/${address(name)}`, this.settings));
   }
+
+  async withdraw(name: string, version: number, reason: string): Promise<ISheet> {
+    const path = `models/${address(name)}/versions/${version}/withdraw`;
+    return sharedSheet('mine', await requestAPI<IModelVersion>(path, this.settings, { body: { reason } }));
+  }
+}
+
+function address(name: string): string {
+  return name.split('/').map(encodeURIComponent).join('/');
 }

@@ -7,12 +7,14 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 
+import { stayFresh } from './fresh';
 import { insertCode } from './insert';
 import { ServerLibrary } from './library';
 import { PanelModel } from './model';
 import { StrangersSanitizer } from './strangers';
 import { PANEL_ID, PANEL_PLUGIN, SHOWN_KEY } from './tokens';
 import { PanelWidget } from './widget';
+import { askReason } from './withdraw';
 
 /** After the file browser (100) and the running kernels (200): what the Lab's users know stays where it is. */
 const RANK = 300;
@@ -30,8 +32,9 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null,
     memory: IStateDB | null
   ) => {
+    const model = new PanelModel(new ServerLibrary(app.serviceManager.serverSettings));
     const panel = new PanelWidget({
-      model: new PanelModel(new ServerLibrary(app.serviceManager.serverSettings)),
+      model,
       rendermime: rendermime.clone({ sanitizer: new StrangersSanitizer(rendermime.sanitizer) }),
       onInsert: async code => {
         try {
@@ -43,8 +46,16 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       onCopy: code => {
         Clipboard.copyToSystem(code);
         return 'The code is copied.';
+      },
+      onWithdraw: async (name, version) => {
+        const reason = await askReason(name, version);
+        if (reason !== null) {
+          await model.withdraw(name, version, reason);
+        }
+        return reason !== null;
       }
     });
+    stayFresh(panel, model);
     app.shell.add(panel, 'left', { rank: RANK });
     restorer?.add(panel, PANEL_ID);
     if (memory) {

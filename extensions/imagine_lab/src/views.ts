@@ -2,7 +2,8 @@
 
 import type { ICatalogueEntry, IClass, IMetrics, IModelVersion, ISharedModel } from './wire';
 
-export type Kind = 'module' | 'shared';
+/** A module of the catalogue, a model that the user shares, or one that is shared with the user. */
+export type Kind = 'module' | 'mine' | 'shared';
 
 /** One line of a list. */
 export interface ICard {
@@ -10,12 +11,12 @@ export interface ICard {
   /** What `im.load` takes. */
   name: string;
   title: string;
-  /** Who shares it; null for a module of the catalogue. */
-  owner: string | null;
+  /** Where it comes from: "shared by ada"; the name for what has no other owner. */
+  origin: string;
   summary: string;
   tasks: string[];
   demonstration: boolean;
-  /** "12 classes", "macro-F1 0.91 on 212 images". */
+  /** "12 classes", "macro-F1 0.910 on 212 images". */
   facts: string[];
 }
 
@@ -36,6 +37,8 @@ export interface ISheet extends Omit<ICard, 'facts'> {
   notes: string[];
   /** The code that loads it; null when it cannot be loaded, and `notes` says why. */
   code: string | null;
+  /** The version that the reader, its owner, may withdraw; null where there is nothing to withdraw. */
+  withdrawable: number | null;
 }
 
 export const DEMONSTRATION = 'A demonstration model: it shows how things work. Do not use its answers in science.';
@@ -60,7 +63,7 @@ export function moduleCard(entry: ICatalogueEntry): ICard {
     kind: 'module',
     name: entry.name,
     title: entry.title || entry.name,
-    owner: null,
+    origin: entry.name,
     summary: entry.summary,
     tasks: entry.tasks,
     demonstration: entry.status === 'demonstration',
@@ -68,12 +71,9 @@ export function moduleCard(entry: ICatalogueEntry): ICard {
   };
 }
 
-export function sharedCard(model: ISharedModel): ICard {
+export function sharedCard(kind: Kind, model: ISharedModel): ICard {
   return {
-    kind: 'shared',
-    name: `${model.owner}/${model.name}`,
-    title: model.name,
-    owner: model.owner,
+    ...naming(kind, model),
     summary: model.summary,
     tasks: [model.task],
     demonstration: model.status === 'demonstration',
@@ -94,13 +94,15 @@ export function moduleSheet(entry: ICatalogueEntry): ISheet {
     measured: measured(entry.metrics),
     links: links(entry.links),
     notes,
-    code: entry.status === null ? null : loadingCode(entry.name)
+    code: entry.status === null ? null : loadingCode(entry.name),
+    withdrawable: null
   };
 }
 
-export function sharedSheet(version: IModelVersion): ISheet {
+export function sharedSheet(kind: Kind, version: IModelVersion): ISheet {
   const { manifest } = version;
-  const name = `${version.owner}/${version.name}`;
+  const names = naming(kind, version);
+  const loadable = version.withdrawn === null;
   const notes = [`Version ${version.version}, shared on ${version.created.slice(0, 10)}.`];
   if (manifest.provenance.base) {
     notes.push(`Retrained from ${manifest.provenance.base}.`);
@@ -108,14 +110,11 @@ export function sharedSheet(version: IModelVersion): ISheet {
   if (manifest.status === 'demonstration') {
     notes.unshift(DEMONSTRATION);
   }
-  if (version.withdrawn !== null) {
-    notes.unshift(`Its owner has withdrawn it, and it can no longer be loaded: ${version.withdrawn}`);
+  if (!loadable) {
+    notes.unshift(`It was withdrawn and can no longer be loaded: ${version.withdrawn}`);
   }
   return {
-    kind: 'shared',
-    name,
-    title: version.name,
-    owner: version.owner,
+    ...names,
     summary: '',
     tasks: [manifest.task],
     demonstration: manifest.status === 'demonstration',
@@ -125,8 +124,14 @@ export function sharedSheet(version: IModelVersion): ISheet {
     measured: measured(manifest.metrics),
     links: [],
     notes,
-    code: version.withdrawn === null ? loadingCode(name) : null
+    code: loadable ? loadingCode(names.name) : null,
+    withdrawable: loadable && kind === 'mine' ? version.version : null
   };
+}
+
+function naming(kind: Kind, model: { owner: string; name: string }): Pick<ICard, 'kind' | 'name' | 'title' | 'origin'> {
+  const name = `${model.owner}/${model.name}`;
+  return { kind, name, title: model.name, origin: kind === 'mine' ? name : `shared by ${model.owner}` };
 }
 
 /** The cell that loads a model. A JSON string is a Python string too, so no name can end the quotes. */
@@ -141,7 +146,7 @@ function facts(classes: number, metrics: IMetrics | null): string[] {
   }
   const macroF1 = metrics?.values['macro_f1'];
   if (metrics && macroF1 !== undefined) {
-    found.push(`macro-F1 ${macroF1.toFixed(2)} on ${images(metrics.images)}`);
+    found.push(`macro-F1 ${macroF1.toFixed(3)} on ${images(metrics.images)}`);
   }
   return found;
 }

@@ -25,13 +25,13 @@ export class PanelWidget extends ReactWidget {
   /** Nothing is asked for before someone looks: the Lab starts no slower for a panel that stays closed. */
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    this.props.model.start();
+    this.props.model.show();
   }
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     if (this.isVisible) {
-      this.props.model.start();
+      this.props.model.show();
     }
   }
 }

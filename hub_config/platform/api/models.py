@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from hub_config.platform.api.parameters import File, Hash, List, Name, OfOwner, Owner, Search, Version, number
 from hub_config.platform.api.services import Use
 from hub_config.platform.api.signin import SignedIn
-from imagine_lib.wire import ModelVersion, Page, PublishRequest, SharedModel, WithdrawRequest
+from imagine_lib.wire import ModelVersion, Page, Published, PublishRequest, SharedModel, WithdrawRequest
 
 router = APIRouter(tags=["models"])
 
@@ -32,12 +32,12 @@ async def upload(use: Use, caller: SignedIn, sha256: Hash, request: Request, res
 
 
 @router.post("/models/{name}/versions", status_code=201)
-def publish(use: Use, caller: SignedIn, name: Name, body: PublishRequest, response: Response) -> ModelVersion:
+def publish(use: Use, caller: SignedIn, name: Name, body: PublishRequest, response: Response) -> Published:
     """Publish uploaded files: 201 for a new version, 200 when this very package was published before."""
     version, new = use.models.publish(caller, name, body)
     if not new:
         response.status_code = 200
-    return version
+    return Published(**dict(version), warnings=use.people.warnings(version.audience))
 
 
 @router.get("/models")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from hub_config.platform.api.people import HubPeople
 from hub_config.platform.api.signin import HubTokens
 from hub_config.platform.logic.blobs import Blobs
 from hub_config.platform.logic.catalogue import Catalogue
@@ -26,6 +27,7 @@ class Services:
 
     database: Database
     tokens: HubTokens
+    people: HubPeople
     blobs: Blobs
     models: Models
     catalogue: Catalogue
@@ -47,9 +49,11 @@ def build(settings: Settings) -> Services:
     platform = settings.platform
     database = Database(platform.database_url)
     blobs = Blobs(database, BlobStore(platform.model_store), platform.max_file_bytes)
+    hub = f"http://{settings.hub_listen}/hub/api", read_secret(platform.token_file)
     return Services(
         database=database,
-        tokens=HubTokens(f"http://{settings.hub_listen}/hub/api", read_secret(platform.token_file)),
+        tokens=HubTokens(*hub),
+        people=HubPeople(*hub),
         blobs=blobs,
         models=Models(database, blobs),
         catalogue=Catalogue(database),

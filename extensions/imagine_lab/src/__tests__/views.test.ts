@@ -8,7 +8,7 @@ import { entry, version } from './entries';
 
 describe('a card', () => {
   it('says how many classes, and how good on how many images', () => {
-    assert.deepEqual(moduleCard(entry()).facts, ['2 classes', 'macro-F1 0.91 on 1,400 test images']);
+    assert.deepEqual(moduleCard(entry()).facts, ['2 classes', 'macro-F1 0.910 on 1,400 test images']);
     assert.deepEqual(moduleCard(entry({ classes: [], metrics: null })).facts, []);
   });
 
@@ -22,7 +22,7 @@ describe('a card', () => {
   });
 
   it('of a shared model names its owner', () => {
-    const card = sharedCard({
+    const card = sharedCard('shared', {
       owner: 'ada',
       name: 'copepods',
       latest: 3,
@@ -33,7 +33,7 @@ describe('a card', () => {
       base: null,
       summary: ''
     });
-    assert.deepEqual([card.name, card.owner, card.facts], ['ada/copepods', 'ada', ['1 class']]);
+    assert.deepEqual([card.name, card.origin, card.facts], ['ada/copepods', 'shared by ada', ['1 class']]);
   });
 });
 
@@ -47,7 +47,7 @@ describe('a page', () => {
     ]);
     assert.equal(sheet.measured, 'Measured on 1,400 test images, kept apart from training by group.');
     assert.equal(
-      sharedSheet(version()).measured,
+      sharedSheet('shared', version()).measured,
       'Measured on 1 test image, drawn one by one: expect less on images from a new sample.'
     );
     assert.equal(moduleSheet(entry({ metrics: null })).measured, null);
@@ -79,16 +79,24 @@ describe('a page', () => {
       'This module comes without a model package that the library can load.',
       'The licence is missing.'
     ]);
-    const shared = sharedSheet(version({ withdrawn: 'Two labels were mixed up.' }));
+    const shared = sharedSheet('shared', version({ withdrawn: 'Two labels were mixed up.' }));
     assert.equal(shared.code, null);
     assert.equal(
       shared.notes[0],
-      'Its owner has withdrawn it, and it can no longer be loaded: Two labels were mixed up.'
+      'It was withdrawn and can no longer be loaded: Two labels were mixed up.'
     );
   });
 
+  it('lets only an owner withdraw, and a version only once', () => {
+    assert.equal(sharedSheet('shared', version()).withdrawable, null);
+    assert.equal(moduleSheet(entry()).withdrawable, null);
+    const mine = sharedSheet('mine', version());
+    assert.deepEqual([mine.withdrawable, mine.origin], [3, 'ada/copepods']);
+    assert.equal(sharedSheet('mine', version({ withdrawn: 'Two labels were mixed up.' })).withdrawable, null);
+  });
+
   it('of a shared model says which version it is and where it comes from', () => {
-    assert.deepEqual(sharedSheet(version()).notes, [
+    assert.deepEqual(sharedSheet('shared', version()).notes, [
       DEMONSTRATION,
       'Version 3, shared on 2026-05-04.',
       'Retrained from phytoplankton.'

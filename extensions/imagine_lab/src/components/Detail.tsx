@@ -1,6 +1,7 @@
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import * as React from 'react';
 
+import { sentence } from '../errors';
 import type { Loaded } from '../model';
 import type { ISheet } from '../views';
 import type { IClass } from '../wire';
@@ -19,6 +20,8 @@ export interface IDetailProps {
   onRetry: () => void;
   onInsert: (code: string) => void;
   onCopy: (code: string) => void;
+  /** Withdraw a version, once its owner has said why; false when the owner thought better of it. */
+  onWithdraw: (version: number) => Promise<boolean>;
 }
 
 /** Everything about one module or shared model. */
@@ -34,7 +37,20 @@ export function Detail(props: IDetailProps): JSX.Element {
       </button>
       {sheet.state === 'failed' && <Message text={sheet.message} retry={props.onRetry} />}
       {sheet.state === 'loading' && <Message text={`Loading ${props.name}…`} />}
-      {sheet.state === 'ready' && <Sheet {...props} sheet={sheet.value} />}
+      {sheet.state === 'ready' && (
+        <Sheet
+          {...props}
+          sheet={sheet.value}
+          onWithdraw={async version => {
+            const done = await props.onWithdraw(version);
+            if (done) {
+              // The button that had the focus is gone.
+              back.current?.focus();
+            }
+            return done;
+          }}
+        />
+      )}
     </div>
   );
 }
@@ -44,7 +60,7 @@ function Sheet(props: Omit<IDetailProps, 'sheet'> & { sheet: ISheet }): JSX.Elem
   return (
     <article>
       <h2>{sheet.title}</h2>
-      <p className="imagine-Card-origin">{sheet.owner === null ? sheet.name : `shared by ${sheet.owner}`}</p>
+      <p className="imagine-Card-origin">{sheet.origin}</p>
       <Badges tasks={sheet.tasks} demonstration={sheet.demonstration} />
       {sheet.summary && <p>{sheet.summary}</p>}
       {sheet.code !== null && <Code {...props} code={sheet.code} />}
@@ -57,6 +73,7 @@ function Sheet(props: Omit<IDetailProps, 'sheet'> & { sheet: ISheet }): JSX.Elem
       {sheet.classes.length > 0 && <Classes classes={sheet.classes} />}
       {sheet.description && <Markdown source={sheet.description} rendermime={props.rendermime} />}
       <Links links={sheet.links} />
+      {sheet.withdrawable !== null && <Withdraw version={sheet.withdrawable} onWithdraw={props.onWithdraw} />}
     </article>
   );
 }
@@ -78,6 +95,32 @@ function Code(props: Pick<IDetailProps, 'onInsert' | 'onCopy'> & { code: string 
           Copy code
         </button>
       </div>
+    </div>
+  );
+}
+
+function Withdraw({ version, onWithdraw }: Pick<IDetailProps, 'onWithdraw'> & { version: number }): JSX.Element {
+  const [problem, setProblem] = React.useState('');
+  const alert = React.useRef<HTMLParagraphElement>(null);
+  // The button is the last thing of the page: what appears below it would lie outside the panel.
+  React.useEffect(() => {
+    // In braces: newer browsers answer with a promise, which React would take for the effect's end.
+    alert.current?.scrollIntoView({ block: 'nearest' });
+  }, [problem]);
+  const withdraw = (): void => {
+    setProblem('');
+    onWithdraw(version).catch((error: unknown) => setProblem(sentence(error)));
+  };
+  return (
+    <div className="imagine-Withdraw">
+      <button type="button" className="imagine-Button" title="Take this version back" onClick={withdraw}>
+        Withdraw version {version}…
+      </button>
+      {problem && (
+        <p role="alert" ref={alert}>
+          {problem}
+        </p>
+      )}
     </div>
   );
 }

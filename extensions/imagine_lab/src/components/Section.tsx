@@ -17,11 +17,12 @@ export interface ISectionProps {
   onRetry: () => void;
 }
 
-/** One of the two lists, with its heading. */
+/** One of the lists, with its heading. */
 export function Section(props: ISectionProps): JSX.Element {
   const heading = React.useId();
   const { list } = props;
   const page = list.state === 'failed' ? null : list.value;
+  const isEmpty = page === null || page.items.length === 0;
   return (
     <section className="imagine-Section" aria-labelledby={heading} aria-busy={list.state === 'loading'}>
       <h2 id={heading}>
@@ -29,9 +30,9 @@ export function Section(props: ISectionProps): JSX.Element {
         {page !== null && <span className="imagine-Section-count">{page.total}</span>}
       </h2>
       {list.state === 'failed' && <Message text={list.message} retry={props.onRetry} />}
-      {list.state === 'loading' && page === null && <Message text={props.loading} />}
-      {page !== null && page.items.length === 0 && <Message text={page.note ?? props.empty} />}
-      {page !== null && page.items.length > 0 && (
+      {list.state === 'loading' && isEmpty && <Message text={props.loading} />}
+      {list.state === 'ready' && isEmpty && <Message text={list.value.note ?? props.empty} />}
+      {page !== null && !isEmpty && (
         <ul className="imagine-List">
           {page.items.map(card => (
             <li key={card.name}>
@@ -53,7 +54,7 @@ function Card({ card, onOpen }: { card: ICard; onOpen: (card: ICard) => void }):
   return (
     <button type="button" className="imagine-Card" data-name={card.name} onClick={() => onOpen(card)}>
       <span className="imagine-Card-title">{card.title}</span>
-      <span className="imagine-Card-origin">{card.owner === null ? card.name : `shared by ${card.owner}`}</span>
+      <span className="imagine-Card-origin">{card.origin}</span>
       {card.summary && <span className="imagine-Card-summary">{card.summary}</span>}
       <Badges tasks={card.tasks} demonstration={card.demonstration} />
       {card.facts.length > 0 && <span className="imagine-Card-facts">{card.facts.join(' · ')}</span>}
