@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -158,6 +159,8 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except yaml.YAMLError as error:
         raise SettingsError(f"The settings file {path} is not valid YAML: {error}") from None
+    except UnreadableVariable as error:
+        raise SettingsError(f"A variable IMAGINE_… is no valid JSON: {error}.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from None
 

@@ -13,12 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from hub_config import settings
 from hub_config.local import firststart
 from hub_config.local.accounts import Accounts
 from hub_config.local.agent import Agent
 from hub_config.local.firststart import Ports
-from hub_config.local.leftovers import end_processes
+from hub_config.local.leftovers import end_processes, revoke_keys
 from hub_config.local.lock import WorkspaceLock
+from hub_config.local.logs import keep_short
 from hub_config.local.mounts import Mounts
 from hub_config.local.places import LOCAL, MARK, STATE, Places, runs_as_root, write_text
 from hub_config.local.services import all_services, base_environment, iam_environment
@@ -69,10 +71,17 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
     runtime, private = _short_folders()
     mounts = Mounts(places.homes.parent / "mounts", STATE / "mounts")
     _clean_up(accounts, mounts)
-    supervisor = _prepare(ports, places, private / "agent.sock")
+    revoke_keys(STATE / "storage" / "storage.sqlite")
+    try:
+        supervisor = _prepare(ports, places, private / "agent.sock")
+    except settings.SettingsError as error:
+        log.error("%s", error)
+        _remove_sockets()
+        return 1
     agent = Agent(accounts, mounts, runtime, places.project / "notebooks" / "tutorials")
     server = await agent.serve(private / "agent.sock")
     ended = _end_on_signals()
+    keeper = asyncio.create_task(keep_short(STATE))
     try:
         starting = asyncio.create_task(supervisor.start())
         await asyncio.wait([starting, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +96,7 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
     finally:
         log.info("Stopping…")
         await supervisor.stop()
+        keeper.cancel()
         server.close()
         _clean_up(accounts, mounts)
         _remove_sockets()
@@ -109,11 +119,13 @@ def _remove_sockets() -> None:
 
 
 def _prepare(ports: Ports, places: Places, agent_socket: Path) -> Supervisor:
-    settings = firststart.write_settings(ports, places, agent_socket)
+    written = firststart.write_settings(ports, places, agent_socket)
+    os.environ["IMAGINE_SETTINGS"] = str(written)
+    settings.load()  # a variable that cannot be used is said here, and not by each service in its log
     examples = firststart.draw_examples()
     environment = base_environment(places)
     firststart.seed_iam(ports, environment | iam_environment(ports))
-    services = all_services(ports, places, settings, examples)
+    services = all_services(ports, places, written, examples)
     return Supervisor(services, environment, STATE / "logs", places.project)
 
 

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -27,6 +28,11 @@ OLDEST_NODE = (20, 19)
 
 NEEDED_GB = 12
 """Free disk that a first installation takes: PyTorch with CUDA is 5 GB, and is unpacked beside its archive."""
+
+FOLDERS_OF_PYTHONS = ("/usr/bin", "/usr/local/bin")
+
+NOBODY = 65_534
+"""An account without any rights, on every machine."""
 
 TOOLS = LOCAL / "tools"
 PROXY = LOCAL / "proxy"
@@ -54,7 +60,7 @@ def main(arguments: list[str]) -> int:
         return 1
     if goal != "run":
         return 0
-    os.chdir(places.project)
+    os.chdir(CLONE)  # and not places.project: the state belongs to the clone, where `make stop` looks for it
     return os.execv(places.python, [str(places.python), "-m", "hub_config.local"])
 
 
@@ -174,21 +180,30 @@ def _readable_python(places: Places) -> Path:
     if not runs_as_root() or _open_to_all(mine):
         return mine
     for name in ("python3", *(f"python3.{minor}" for minor in range(20, 10, -1))):
-        for folder in ("/usr/bin", "/usr/local/bin"):
+        for folder in FOLDERS_OF_PYTHONS:
             found = Path(folder, name).resolve()
-            if found.exists() and _open_to_all(found) and _is_new_enough(found):
+            if found.exists() and _open_to_all(found) and _serves_others(found):
                 return found
     root = places.project.parent if places.project != CLONE else ELSEWHERE
     copy = root / f"python{sys.version_info.major}.{sys.version_info.minor}"
     _say(f"other accounts cannot reach {mine}; a copy of this Python is placed in {copy}")
     if not copy.exists():
         shutil.copytree(sys.base_prefix, copy, symlinks=True)
+    if not _serves_others(copy / "bin" / mine.name):  # it looks for libraries in the closed folder
+        shutil.rmtree(copy)
+        raise InstallError(
+            f"Other accounts cannot use {mine}, nor a copy of it: install a Python for all (apt install python3) "
+            "and name it: make run PYTHON=/usr/bin/python3."
+        )
     return copy / "bin" / mine.name
 
 
-def _is_new_enough(python: Path) -> bool:
+def _serves_others(python: Path) -> bool:
+    """Tell whether an account without any rights can run an interpreter, and whether that is new enough."""
     question = f"import sys, sqlite3, ssl; raise SystemExit(sys.version_info < {OLDEST_PYTHON})"
-    return subprocess.run([python, "-c", question], check=False, capture_output=True).returncode == 0
+    nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    command = [str(python), "-I", "-c", question]
+    return subprocess.run(command, check=False, capture_output=True, cwd="/", **nobody).returncode == 0
 
 
 def _install_node(places: Places) -> None:

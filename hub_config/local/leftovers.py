@@ -1,7 +1,7 @@
 """Find and end what an earlier supervisor left behind when it was killed.
 
 Every process of a workspace carries the workspace's state folder in its environment; users' processes are also known
-by their uid.
+by their uid. A server's key to the storage is known by its name.
 """
 
 from __future__ import annotations
@@ -9,10 +9,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
+from typing import TYPE_CHECKING
 
 import psutil
 
 from hub_config.local.places import MARK
+from hub_config.local.storage.accounts import revoke_named
+from hub_config.local.storage.database import Database
+from hub_config.spawn.storage import NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +57,22 @@ def end_processes(workspace: str, uids: set[int]) -> int:
     if found:
         log.info("Ended %d processes of an earlier start", len(found))
     return len(found)
+
+
+def revoke_keys(database: Path) -> None:
+    """End the keys to the embedded storage that were made for servers; call it when no server runs.
+
+    Parameters
+    ----------
+    database
+        The storage's.
+    """
+    if not database.exists():
+        return
+    try:
+        revoke_named(Database(database), NAME)
+    except sqlite3.Error as error:
+        log.warning("The keys to the storage of an earlier start could not be revoked: %s", error)
 
 
 def _ours(process: psutil.Process, workspace: str, uids: set[int]) -> bool:

@@ -57,10 +57,14 @@ class Places:
 def write_text(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file whole or not at all, readable by its owner unless said otherwise."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    Path(name).chmod(mode)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def secret(name: str, length: int = 32) -> Path:

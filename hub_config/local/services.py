@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hub_config.local.places import LOCAL, MARK, STATE, secret
+from hub_config.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from hub_config.local.places import Places
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
-"""What services get of the environment that `make run` was called in."""
+"""What all services get of the environment that `make run` was called in."""
+
+QUOTA = "IMAGINE_STORAGE_QUOTA"
+"""What the storage gets of it beside."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,27 @@ def iam_environment(ports: Ports) -> dict[str, str]:
     return {"IMAGINE_IAM_URL": ports.url("iam"), "IMAGINE_IAM_STATE": str(STATE / "iam")}
 
 
+def settings_environment() -> dict[str, str]:
+    """Return the settings that were chosen by variables, for the services that read ``Settings``."""
+    return {name: value for name, value in os.environ.items() if _is_setting(name)}
+
+
+def _is_setting(name: str) -> bool:
+    prefix = str(Settings.model_config["env_prefix"])
+    return name.startswith(prefix) and name.removeprefix(prefix).split("__")[0].lower() in Settings.model_fields
+
+
 def all_services(ports: Ports, places: Places, settings: Path, examples: Path) -> list[Service]:
     """Return the services in the order in which they start."""
     url = ports.url
-    configured = {"IMAGINE_SETTINGS": str(settings)}
+    configured = settings_environment() | {"IMAGINE_SETTINGS": str(settings)}
     storage = {
         "IMAGINE_STORAGE_URL": url("storage"),
         "IMAGINE_STORAGE_STATE": str(STATE / "storage"),
         "IMAGINE_STORAGE_SKELETON": str(examples),
         "IMAGINE_STORAGE_BRUTE_FORCE": "127.0.0.0/8,::1",  # trusted: a guard by address would lock out everyone here
         "IMAGINE_IAM_URL": url("iam"),
+        QUOTA: os.environ.get(QUOTA, ""),
     }
     hub = [sys.executable, "-m", "jupyterhub", "-f", str(places.project / "hub_config" / "jupyterhub_config.py")]
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 from subprocess import DEVNULL
@@ -33,6 +34,9 @@ LONGEST_LINE = 300
 """Characters of a failed server's last words that its user is shown."""
 
 
+PORT_TAKEN = "Another program of this machine has taken port {port}, which was meant for your server: start it again."
+
+
 class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is untyped
     """Asks the supervisor for an account and the storage, then starts the server under that account."""
 
@@ -50,10 +54,11 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         for message in self._account["messages"]:
             self.say(message)
         self.say("Starting JupyterLab")
-        with self._log_file.open("wb") as output:
+        self._log_file.unlink(missing_ok=True)
+        with self._log_file.open("ab") as output:
             self.popen_kwargs = {"stdin": DEVNULL, "stdout": output, "stderr": output}
             address: tuple[str, int] = await super().start()
-        await self._wait_until_listening(*address)
+        await self._wait_until_listening(address[1])
         return address
 
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002
@@ -109,18 +114,23 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
 
         return become_user
 
-    async def _wait_until_listening(self, host: str, port: int) -> None:
-        """Wait for the server, and end at once when its process does: the hub itself would wait for minutes."""
-        while True:
+    async def _wait_until_listening(self, port: int) -> None:
+        """Wait for the server, and end at once when its process does: the hub itself would wait for minutes.
+
+        Only the server's own socket counts. Any account of the machine can see the port that a server is told to use,
+        take it before the server does, and would be sent what is meant for its user.
+        """
+        while not await asyncio.to_thread(_listens, self.pid, port):
             if await self.poll() is not None:
-                raise SpawnRefusal(f"Your server ended while it started: {self._last_line()}", 500)
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                return
+                raise SpawnRefusal(await asyncio.to_thread(self._why_it_ended, port), 500)
+            await asyncio.sleep(0.1)
+
+    def _why_it_ended(self, port: int) -> str:
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return PORT_TAKEN.format(port=port)
+        return f"Your server ended while it started: {self._last_line()}"
 
     def _last_line(self) -> str:
         lines = [line.strip() for line in self._log_file.read_text(errors="replace").splitlines() if line.strip()]
@@ -144,13 +154,21 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         wish: dict[str, Any] = {"do": what, "user": self.user.name}
         if credential is not None:
             wish["credential"] = credential.model_dump() | {"password": credential.password.get_secret_value()}
-        socket = self.settings.local.agent_socket
-        if socket is None:
+        supervisor = self.settings.local.agent_socket
+        if supervisor is None:
             raise SpawnRefusal("local.agent_socket is not set: local servers need the supervisor of `make run`.", 500)
         try:
-            return await ask(socket, wish)
+            return await ask(supervisor, wish)
         except RuntimeError as error:
             raise SpawnRefusal(str(error), 500) from None
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        sockets = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 def _began(pid: int) -> float | None:

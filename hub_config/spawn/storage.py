@@ -7,8 +7,10 @@ import httpx
 from imagine_lib.storage.credentials import Credential
 
 SECONDS = 15
-HEADERS = {"OCS-APIRequest": "true", "Accept": "application/json", "User-Agent": "iMagine workspace"}
-"""The User-Agent becomes the app password's name in the user's list."""
+NAME = "iMagine workspace"
+"""What each key is called in the user's list of app passwords: a Nextcloud takes it from the User-Agent."""
+
+HEADERS = {"OCS-APIRequest": "true", "Accept": "application/json", "User-Agent": NAME}
 
 
 class LinkError(Exception):

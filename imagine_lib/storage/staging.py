@@ -5,6 +5,7 @@ Training never reads through the mount: a folder is copied to local disk once, a
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -83,7 +84,8 @@ def _refresh(
     try:
         _fetch_all(filesystem, root, path, wanted, progress, known)
     finally:
-        _write_index(root, known)  # what has arrived is not fetched again
+        with contextlib.suppress(OSError):  # on a full disk, what has arrived is fetched again
+            _write_index(root, known)
     _drop_missing(root, path, entries)
 
 

@@ -41,10 +41,18 @@ def _is(process: psutil.Process, state: Path, uids: set[int]) -> bool:
         return False
 
 
+def command(process: psutil.Process) -> str:
+    """Return a process's command line, nothing where it has ended since it was listed."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def service(state: Path, name: str) -> psutil.Process:
     """Return a service's process: of the IAM, which has a worker, the one that was started."""
     word = re.compile(rf"(^|/|\s){re.escape(COMMANDS[name])}(\s|$)")
-    found = [process for process in of_workspace(state, set()) if word.search(" ".join(process.cmdline()))]
+    found = [process for process in of_workspace(state, set()) if word.search(command(process))]
     assert found, f"{name} does not run"
     return min(found, key=lambda process: process.create_time())
 

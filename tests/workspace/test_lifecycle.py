@@ -19,13 +19,19 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 import pytest
+import websocket
 import yaml
 
 from hub_config.local.__main__ import SINGLE_ACCOUNT
+from hub_config.local.logs import LARGEST
 from hub_config.local.places import runs_as_root
+from hub_config.local.storage.accounts import Accounts
+from hub_config.local.storage.database import Database
+from hub_config.local.storage.homes import Homes
+from imagine_lib.data.synthetic import write_dataset
 from tests.platform.conftest import User, make_package
 from tests.workspace.conftest import PROJECT, Workspace, running
-from tests.workspace.processes import COMMANDS, mounts_below, run_as, until
+from tests.workspace.processes import COMMANDS, command, mounts_below, run_as, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +45,12 @@ pytestmark = [
 
 STRANGER = 54_321
 """A uid that nobody has."""
+
+RETRAIN = """
+import sys
+from imagine_lib.cli import main
+sys.exit(main(["retrain", "phytoplankton", images, "--out", out, "--epochs", "1"]))
+"""
 
 READ_BY_LIBRARY = "import imagine_lib as im; print(len(im.open_dataset('nextcloud:/iMagine/my-plankton')), 'images')"
 
@@ -132,10 +144,10 @@ def test_no_secret_is_in_a_log_a_command_line_or_a_users_environment(own: Worksp
         assert "eyJhbGciOi" not in text, path  # how a token of the IAM begins
     printed = own.heard()
     assert [name for name, value in shown.items() if value in printed and not name.startswith("password")] == []
-    commands = [" ".join(process.cmdline()) for process in own.processes()]
-    assert any("rclone" in command for command in commands)
-    for command in commands:
-        assert [name for name, value in shown.items() if value in command] == []
+    lines = [command(process) for process in own.processes()]
+    assert any("rclone" in line for line in lines)
+    for line in lines:
+        assert [name for name, value in shown.items() if value in line] == []
     for process in _of_users(own):
         environment = "\n".join(process.environ().values())
         assert [name for name, value in secrets.items() if value in environment] == []
@@ -259,6 +271,8 @@ def test_after_a_kill_of_the_supervisor_the_next_start_cleans_up_and_works(own: 
     settled(own)
     assert own.process is not None
     left, sockets = own.processes(), _sockets(own)
+    of_server, of_laptop = _key(own)["password"], _app_password(own, "Rosa's laptop")
+    assert (_storage(own, of_server), _storage(own, of_laptop)) == (207, 207)
     own.process.kill()
     own.process.wait()
     assert own.server_of("rosa").is_running()
@@ -267,8 +281,102 @@ def test_after_a_kill_of_the_supervisor_the_next_start_cleans_up_and_works(own: 
     assert [process for process in left if _lives(process)] == []
     assert own.mounts() == []
     assert not sockets.exists()
+    assert (_storage(own, of_server), _storage(own, of_laptop)) == (401, 207)
     settled(own)
     assert (_home(own) / "nextcloud" / "iMagine" / "README.md").is_file()
+
+
+def _key(own: Workspace) -> dict[str, str]:
+    """Return what the server of Rosa reaches her storage with."""
+    key: dict[str, str] = json.loads((_home(own) / ".config" / "imagine" / "storage.json").read_text())
+    return key
+
+
+def _app_password(own: Workspace, label: str) -> str:
+    """Return an app password of Rosa for a program of her own."""
+    state = own.state / "storage"
+    return Accounts(Database(state / "storage.sqlite"), Homes(state, None)).new_app_password("rosa", label)
+
+
+def _storage(own: Workspace, password: str) -> int:
+    url, depth = f"{own.address('storage')}/remote.php/dav/files/rosa/", {"Depth": "0"}
+    return httpx.request("PROPFIND", url, auth=("rosa", password), headers=depth, trust_env=False).status_code
+
+
+# ------------------------------------------------------------------------------------------------------ what grows
+
+
+def test_a_log_that_has_grown_too_long_keeps_its_last_lines_and_begins_anew(own: Workspace) -> None:
+    rosa = settled(own)
+    logs = [own.state / name for name in ("logs/hub.log", "hub/servers/rosa.log", "mounts/rosa/rclone.log")]
+    for log in logs:
+        with log.open("a") as output:
+            output.write(f"{'a line of many ' * 10}\n" * (LARGEST // 100))
+            output.write("the last line before\n")
+    for log in logs:
+        until(lambda: log.stat().st_size < LARGEST, 30, "a new beginning of the log")  # noqa: B023
+        kept = log.with_name(f"{log.name}.1")
+        assert kept.stat().st_size <= LARGEST + 100_000
+        assert "the last line before\n" in kept.read_text()[-100_000:]
+    assert rosa.server_api("contents/there-is-no-such-file").status_code == 404
+    written = until(logs[1].read_bytes, 20, "a line about the missing file")
+    assert b"there-is-no-such-file" in written
+    assert b"\0" not in written  # the server goes on at the new beginning, not where it was
+
+
+def test_a_full_disk_ends_a_retraining_with_one_sentence_and_keeps_what_was_saved(own: Workspace) -> None:
+    settled(own)
+    uid, disk, images = own.uids()["rosa"], _home(own) / "small-disk", _home(own) / "labelled"
+    write_dataset(images, ["bell", "comb"], each=10, seed=3, samples=range(4))
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size=1m,mode=700,uid={uid},gid={uid}", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    try:
+        subprocess.run(["chown", "-R", f"{uid}:{uid}", images], check=True)
+        (disk / "notes.txt").write_text("saved before")
+        done = run_as(uid, RETRAIN, own.server_of("rosa").environ(), images=str(images), out=str(disk / "run"))
+        sentence = f"The model package {disk}/run/model could not be written (No space left on device)"
+        assert done.returncode == 1
+        assert [line for line in done.stderr.splitlines() if sentence in line], done.stderr
+        assert "Traceback" not in done.stderr
+        assert (disk / "notes.txt").read_text() == "saved before"
+        assert sorted(path.name for path in (disk / "run").iterdir()) == ["events.jsonl"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+        disk.rmdir()
+        shutil.rmtree(images)
+
+
+# ----------------------------------------------------------------------------------------------------- what is large
+
+
+def test_messages_of_12_mib_reach_a_kernel_and_come_back(own: Workspace) -> None:
+    rosa = settled(own)
+    size = 12 * 1024**2
+    kernel = rosa.server_api("kernels").json()[0]["id"]
+    address = f"{own.url}/user/rosa/api/kernels/{kernel}/channels".replace("http", "ws", 1)
+    channel = websocket.create_connection(address, timeout=60, header={"Authorization": f"token {rosa.token()}"})
+    try:
+        code = f"text = '{'x' * size}'\nprint(len(text))\ndisplay({{'text/plain': text[::-1]}}, raw=True)"
+        channel.send(json.dumps(_execution(code)))
+        printed, shown = "", 0
+        while not shown:
+            answer = json.loads(channel.recv())
+            assert answer["msg_type"] != "error", answer["content"]
+            printed += answer["content"].get("text", "") if answer["msg_type"] == "stream" else ""
+            if answer["msg_type"] == "display_data":
+                shown = len(answer["content"]["data"]["text/plain"])
+    finally:
+        channel.close()
+    assert (printed, shown) == (f"{size}\n", size)
+
+
+def _execution(code: str) -> dict[str, object]:
+    header = {"msg_id": "large", "msg_type": "execute_request", "session": "large", "username": "", "version": "5.3"}
+    content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
+    return {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
 
 
 # ------------------------------------------------------------------------------------------------- stop and go on
@@ -299,6 +407,41 @@ def test_a_stop_during_the_start_leaves_nothing(own: Workspace) -> None:
     own.stop(signal.SIGINT)
     assert_nothing_is_left(own, sockets)
     assert "Traceback" not in own.heard()
+
+
+def test_settings_and_the_quota_reach_the_services_and_no_users_server(own: Workspace) -> None:
+    if own.process is not None and own.process.poll() is None:
+        own.stop()
+    database = own.state / "platform" / "another.sqlite"
+    own.changes = {
+        "IMAGINE_IAM__NAME": "Harbour IAM",
+        "IMAGINE_SPAWN__PROFILES": json.dumps({"pilot": {"title": "Pilot", "cpu": 3, "memory_mb": 2048}}),
+        "IMAGINE_PLATFORM__DATABASE_URL": f"sqlite:///{database}",
+        "IMAGINE_STORAGE_QUOTA": "40000000",
+    }
+    try:
+        own.start()
+        assert "Harbour IAM" in own.person("rosa").get("/hub/login").text
+        rosa = own.sign_in("rosa")
+        rosa.start_server("pilot")
+        environment = own.server_of("rosa").environ()
+        assert environment["OMP_NUM_THREADS"] == "3"
+        assert [name for name in own.changes if name in environment] == []
+        assert str(database) not in environment.values()
+        assert database.exists()
+        url = f"{own.address('storage')}/remote.php/dav/files/rosa/large.bin"
+        auth = ("rosa", _key(own)["password"])
+        assert httpx.put(url, content=bytes(41_000_000), auth=auth, trust_env=False, timeout=60).status_code == 507
+        rosa.stop_server()
+        own.stop()
+        own.changes = {"IMAGINE_SPAWN__START_TIMEOUT": "soon"}
+        said = own.refuse_to_start()
+        assert said.startswith("Setting spawn.start_timeout: input should be a valid integer")
+        assert said.count("\n") == 1
+        assert_nothing_is_left(own, own.state / "sockets")
+    finally:
+        own.end()
+        own.changes = {}
 
 
 def test_a_second_start_keeps_users_files_models_and_passwords(own: Workspace) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
+from hub_config.local.places import runs_as_root
 from hub_config.signin.authenticator import IAM_IS_DOWN, NOT_IN_A_GROUP
+from hub_config.spawn.local import PORT_TAKEN
 from tests.workspace.conftest import PROJECT, Workspace
 from tests.workspace.processes import until
 
@@ -22,11 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import psutil
-
     from tests.workspace.person import Person
 
 pytestmark = pytest.mark.workspace
+
+NOBODYS = 54_322
+"""A uid that nobody has."""
+
+SECONDS_TO_BE_FOOLED = 3
+"""A hub that takes any listener for the server would have spoken to it by then."""
 
 SECONDS_TO_SAY_WHY = 30
 """A server that dies is noticed at once; the rest of it is the start itself, on a busy machine."""
@@ -62,6 +71,15 @@ def frozen(service: psutil.Process) -> Iterator[None]:
     finally:
         for process in every:
             process.resume()
+
+
+def server_configuration(home: Path, code: str) -> Path:
+    """Write a user's own configuration of their server; the folder belongs to them, as Jupyter expects."""
+    file = home / ".jupyter" / "jupyter_server_config.py"
+    file.parent.mkdir(exist_ok=True)
+    os.chown(file.parent, home.stat().st_uid, home.stat().st_gid)
+    file.write_text(code)
+    return file
 
 
 def said_on(page: httpx.Response, sentence: str) -> bool:
@@ -209,9 +227,7 @@ def test_what_stands_in_the_way_in_a_home_is_said_and_the_lab_starts(rosa: Perso
 
 
 def test_a_server_that_dies_at_its_start_says_why_in_seconds(workspace: Workspace, rosa: Person, home: Path) -> None:
-    broken = home / ".jupyter" / "jupyter_server_config.py"
-    broken.parent.mkdir(exist_ok=True)
-    broken.write_text("raise SystemExit('my-settings are for <another> Jupyter')\n")
+    broken = server_configuration(home, "raise SystemExit('my-settings are for <another> Jupyter')\n")
     sentence = "Your server ended while it started: my-settings are for <another> Jupyter"
     try:
         begin = time.monotonic()
@@ -227,6 +243,60 @@ def test_a_server_that_dies_at_its_start_says_why_in_seconds(workspace: Workspac
         assert workspace.mounts() == []
     finally:
         broken.unlink()
+
+
+SQUATTER = """
+import socket
+with socket.create_server(("127.0.0.1", port)) as server:
+    print("listening", flush=True)
+    while True:
+        connection, _ = server.accept()
+        print(connection.recv(65536), flush=True)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nX-JupyterHub-Version: 6\\r\\nContent-Length: 0\\r\\n\\r\\n")
+        connection.close()
+"""
+
+
+@pytest.mark.skipif(not runs_as_root(), reason="only root can give users accounts of their own")
+def test_a_port_that_another_account_has_taken_first_gets_nothing_of_the_user(
+    workspace: Workspace, rosa: Person, home: Path
+) -> None:
+    """Rosa's settings hold her server back until the other account listens on the port that it was given."""
+    wait = f"import os, time\nwhile not os.path.exists('{home}/go'): time.sleep(0.05)\n"
+    held = server_configuration(home, wait)
+    squatter = None
+    try:
+        rosa.choose("phytoplankton", "standard")
+        server = until(lambda: _server(workspace), 30, "the start of the server")
+        port = urlsplit(server.environ()["JUPYTERHUB_SERVICE_URL"]).port
+        squatter = subprocess.Popen(
+            [sys.executable, "-c", f"port = {port}\n{SQUATTER}"],
+            user=NOBODYS, group=NOBODYS, extra_groups=[], stdout=subprocess.PIPE, text=True, cwd="/",
+        )  # fmt: skip
+        assert squatter.stdout is not None
+        assert squatter.stdout.readline() == "listening\n"
+        time.sleep(SECONDS_TO_BE_FOOLED)
+        (home / "go").touch()
+        seen = rosa.follow_start()[-1]
+        assert seen["message"].endswith(PORT_TAKEN.format(port=port)), seen
+        held.unlink()
+        rosa.start_server()
+        rosa.stop_server()
+        squatter.kill()
+        assert [line for line in squatter.stdout.read().splitlines() if line != "b''"] == []
+    finally:
+        if squatter is not None:
+            squatter.kill()
+            squatter.wait()
+        held.unlink(missing_ok=True)
+        (home / "go").unlink(missing_ok=True)
+
+
+def _server(workspace: Workspace) -> psutil.Process | None:
+    try:
+        return workspace.server_of("rosa")
+    except (AssertionError, KeyError, psutil.Error):
+        return None
 
 
 def test_no_key_to_the_storage_is_left_when_a_server_has_ended(

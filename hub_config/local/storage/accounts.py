@@ -101,6 +101,11 @@ class Accounts:
                 self._database.execute("INSERT INTO membership VALUES (?, ?)", user.uid, group)
 
 
+def revoke_named(database: Database, label: str) -> None:
+    """End every user's app passwords of a name."""
+    database.execute("DELETE FROM app_password WHERE label = ?", label)
+
+
 def random_text(length: int) -> str:
     """Return random letters and digits."""
     return "".join(secrets.choice(_LETTERS) for _ in range(length))
