@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import state
 
 USER_GROUP = "imagine-users"
@@ -55,6 +57,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parents[2] / "pages" / "static"]  # one logo and one icon on all pages
 WHITENOISE_USE_FINDERS = True
 
 DATABASES = {

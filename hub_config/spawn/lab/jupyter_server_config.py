@@ -5,7 +5,11 @@ from pathlib import Path
 c = get_config()  # noqa: F821
 
 c.KernelManager.transport = "ipc"  # sockets with the user's permissions; TCP ports are open to every local account
-c.ServerApp.tornado_settings = {"websocket_max_message_size": 512 * 1024**2}  # an image in an upload widget
+c.ServerApp.tornado_settings = {
+    "websocket_max_message_size": 512 * 1024**2,  # an image in an upload widget
+    # After signing out, Back must not show a page of before. Static files say themselves how long they keep.
+    "headers": {"Cache-Control": "no-store"},
+}
 c.ContentsManager.allow_hidden = False
 c.FileContentsManager.delete_to_trash = False
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", str(Path(__file__).parent / "bashrc")]}
