@@ -28,7 +28,7 @@ reset: ## Stop the workspace and delete all its users, files and models
 	@test ! -x $(VENV)/python || $(VENV)/python -m hub_config.local.stop delete
 
 .PHONY: test
-test: dev ## Install what is needed and run all tests
+test: dev ## Install what is needed and run the tests
 	OMP_WAIT_POLICY=passive $(VENV)/pytest
 
 .PHONY: test-soak

@@ -19,6 +19,10 @@ SECONDS_BETWEEN_ROUTE_CHECKS = 10
 SECONDS_TO_NOTICE = 5
 """Until the hub sees that a server has ended by itself; a look at a process costs nothing."""
 
+HEADERS = {"X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+"""Of every page of the hub. A page that a browser keeps for Back would show the next person a token that was made on
+it; static files say themselves how long they keep."""
+
 
 def configure(c: Any, settings: Settings) -> None:
     """Configure the hub.
@@ -49,7 +53,7 @@ def _hub(c: Any, settings: Settings) -> None:
     c.JupyterHub.template_vars = {"account_url": settings.iam.account_url}
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
     c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
-    c.JupyterHub.tornado_settings = {"headers": {"X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"}}
+    c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 
 def _proxy(c: Any, settings: Settings) -> None:

@@ -18,6 +18,9 @@ from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+PREFIX = "IMAGINE_"
+"""What the name of every variable that sets something begins with."""
+
 
 class SettingsError(Exception):
     """The settings cannot be used; the message says which key and why."""
@@ -103,7 +106,7 @@ class LocalSettings(Section):
 class Settings(BaseSettings):
     """All settings."""
 
-    model_config = SettingsConfigDict(env_prefix="IMAGINE_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
 
     public_url: str = "http://127.0.0.1:8000"
     """What a user types into the browser."""
@@ -152,6 +155,7 @@ def load(**overrides: Any) -> Settings:
     SettingsError
         The file is missing or no YAML, or a key is unknown or has a value that cannot be used.
     """
+    _check_variables()
     path = _settings_file()
     if path and not path.is_file():
         raise SettingsError(f"The settings file {path} named by IMAGINE_SETTINGS does not exist.")
@@ -163,6 +167,17 @@ def load(**overrides: Any) -> Settings:
         raise SettingsError(f"A variable IMAGINE_… is no valid JSON: {error}.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail) for detail in error.errors())) from None
+
+
+def _check_variables() -> None:
+    """Refuse a variable that looks like a setting and is none: it would be ignored in silence."""
+    for name in os.environ:
+        section, nested, _ = name.upper().removeprefix(PREFIX).partition("__")
+        if name.upper().startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
+            known = [field.upper() for field in Settings.model_fields]
+            close = difflib.get_close_matches(section, known, n=1)
+            hint = f"did you mean {PREFIX}{close[0]}__…?" if close else f"there are {', '.join(sorted(known))}."
+            raise SettingsError(f"The variable {name} sets nothing: {hint}")
 
 
 def read_secret(path: Path | None) -> str:

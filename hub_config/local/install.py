@@ -188,7 +188,11 @@ def _readable_python(places: Places) -> Path:
     copy = root / f"python{sys.version_info.major}.{sys.version_info.minor}"
     _say(f"other accounts cannot reach {mine}; a copy of this Python is placed in {copy}")
     if not copy.exists():
-        shutil.copytree(sys.base_prefix, copy, symlinks=True)
+        unfinished = copy.with_name(f".{copy.name}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(sys.base_prefix, unfinished, symlinks=True)
+        unfinished.chmod(0o755)
+        unfinished.rename(copy)
     if not _serves_others(copy / "bin" / mine.name):  # it looks for libraries in the closed folder
         shutil.rmtree(copy)
         raise InstallError(
@@ -203,7 +207,10 @@ def _serves_others(python: Path) -> bool:
     question = f"import sys, sqlite3, ssl; raise SystemExit(sys.version_info < {OLDEST_PYTHON})"
     nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     command = [str(python), "-I", "-c", question]
-    return subprocess.run(command, check=False, capture_output=True, cwd="/", **nobody).returncode == 0
+    try:
+        return subprocess.run(command, check=False, capture_output=True, cwd="/", **nobody).returncode == 0
+    except OSError:
+        return False
 
 
 def _install_node(places: Places) -> None:

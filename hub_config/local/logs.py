@@ -7,19 +7,20 @@ in place; all of them are opened to append, so their writers go on at its new be
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 LOGS = ("logs/*.log", "hub/servers/*.log", "mounts/*/rclone.log")
 """Of the services, the users' servers and the mounts, below the state folder."""
 
 LARGEST = 10 * 1024**2
-"""Bytes of a log, and of what is kept of it when it begins anew."""
+"""Bytes of a log that are let be, and that are kept of it when it begins anew."""
 
 EVERY_SECONDS = 10
 
@@ -28,20 +29,28 @@ async def keep_short(state: Path) -> None:
     """Look at the logs again and again, until cancelled."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        await asyncio.to_thread(shorten, state)
+        try:
+            await asyncio.to_thread(shorten, state)
+        except OSError as error:
+            log.warning("The logs in %s could not be kept short: %s", state, error)
 
 
 def shorten(state: Path) -> None:
-    """Begin each log anew that is too long."""
-    for log in (log for pattern in LOGS for log in state.glob(pattern)):
-        with contextlib.suppress(OSError):  # a disk without room for the copy: the log stays as it is
-            if log.stat().st_size > LARGEST:
-                _begin_anew(log)
+    """Begin each log anew that is too long.
+
+    Raises
+    ------
+    OSError
+        The end of one could not be kept; it begins anew all the same, because a log can be what has filled the disk.
+    """
+    for path in [path for pattern in LOGS for path in state.glob(pattern)]:
+        if path.stat().st_size > LARGEST:
+            _begin_anew(path)
 
 
-def _begin_anew(log: Path) -> None:
-    with log.open("r+b") as file, log.with_name(f"{log.name}.1").open("wb") as kept:
+def _begin_anew(path: Path) -> None:
+    with path.open("r+b") as file:
         file.seek(-LARGEST, os.SEEK_END)
-        shutil.copyfileobj(file, kept)
-        kept.flush()  # or what does not fit on the disk would be noticed too late
+        end = file.read(LARGEST)  # no more, however fast it is written to
         file.truncate(0)
+    path.with_name(f"{path.name}.1").write_bytes(end)

@@ -53,7 +53,8 @@ def settings_environment() -> dict[str, str]:
 
 def _is_setting(name: str) -> bool:
     prefix = str(Settings.model_config["env_prefix"])
-    return name.startswith(prefix) and name.removeprefix(prefix).split("__")[0].lower() in Settings.model_fields
+    section = name.upper().removeprefix(prefix).split("__")[0].lower()
+    return name.upper().startswith(prefix) and section in Settings.model_fields
 
 
 def all_services(ports: Ports, places: Places, settings: Path, examples: Path) -> list[Service]:

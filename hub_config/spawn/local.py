@@ -17,6 +17,7 @@ from jupyterhub.utils import maybe_future
 from hub_config.local.agent import ask
 from hub_config.local.places import runs_as_root
 from hub_config.spawn.mixin import WorkspaceMixin
+from hub_config.spawn.ports import listens
 from hub_config.spawn.refusal import SpawnRefusal
 from hub_config.spawn.storage import LinkError, link, unlink
 from imagine_lib.storage.credentials import Credential
@@ -30,9 +31,9 @@ LAB = Path(__file__).parent / "lab"
 LOWEST_UID = 1_000
 """Below are the system's own accounts; no server ever runs under one."""
 
+LAST_BYTES = 65_536
 LONGEST_LINE = 300
-"""Characters of a failed server's last words that its user is shown."""
-
+"""Of a failed server's log: the bytes that are looked at, and the characters that its user is shown."""
 
 PORT_TAKEN = "Another program of this machine has taken port {port}, which was meant for your server: start it again."
 
@@ -117,10 +118,11 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
     async def _wait_until_listening(self, port: int) -> None:
         """Wait for the server, and end at once when its process does: the hub itself would wait for minutes.
 
-        Only the server's own socket counts. Any account of the machine can see the port that a server is told to use,
-        take it before the server does, and would be sent what is meant for its user.
+        Only a socket of the user's own account counts. Any other account of the machine can see the port that a
+        server is told to use, take it before the server does, and would be sent what is meant for its user.
         """
-        while not await asyncio.to_thread(_listens, self.pid, port):
+        uid = (self._account or {})["uid"] if runs_as_root() else os.getuid()
+        while not listens(port, uid, self.pid):
             if await self.poll() is not None:
                 raise SpawnRefusal(await asyncio.to_thread(self._why_it_ended, port), 500)
             await asyncio.sleep(0.1)
@@ -133,7 +135,10 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         return f"Your server ended while it started: {self._last_line()}"
 
     def _last_line(self) -> str:
-        lines = [line.strip() for line in self._log_file.read_text(errors="replace").splitlines() if line.strip()]
+        with self._log_file.open("rb") as log:  # its end only: the server's user decides how long it is
+            log.seek(-min(LAST_BYTES, log.seek(0, os.SEEK_END)), os.SEEK_CUR)
+            words = log.read(LAST_BYTES).decode(errors="replace")
+        lines = [line.strip() for line in words.splitlines() if line.strip()]
         return lines[-1][:LONGEST_LINE] if lines else "it printed nothing."
 
     @property
@@ -161,14 +166,6 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
             return await ask(supervisor, wish)
         except RuntimeError as error:
             raise SpawnRefusal(str(error), 500) from None
-
-
-def _listens(pid: int, port: int) -> bool:
-    try:
-        sockets = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error:
-        return False
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 def _began(pid: int) -> float | None:

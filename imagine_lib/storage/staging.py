@@ -83,9 +83,11 @@ def _refresh(
     known = {name: etag for name, etag in etags.items() if name in entries}
     try:
         _fetch_all(filesystem, root, path, wanted, progress, known)
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):  # on a full disk, what has arrived is fetched again
             _write_index(root, known)
+        raise
+    _write_index(root, known)
     _drop_missing(root, path, entries)
 
 

@@ -207,6 +207,9 @@ def test_back_after_signing_out_leads_to_the_sign_in(
     page.on("response", lambda answer: rules.update({urlsplit(answer.url).path: cache_rule(answer)}))
     visitor.sign_in(workspace.passwords[rosa])
     visitor.start_server(MODULE)
+    page.goto(f"{workspace.url}/hub/token")
+    page.get_by_role("button", name="Make a token").click()
+    expect(page.locator("#token-result")).not_to_be_empty()
     page.goto(f"{workspace.url}/hub/home")
     expect(page.get_by_role("button", name="Open JupyterLab")).to_be_visible()
     page.goto(f"{workspace.url}/user/{rosa}/lab")
@@ -214,9 +217,10 @@ def test_back_after_signing_out_leads_to_the_sign_in(
     page.goto(f"{workspace.url}/hub/logout")
     door = page.get_by_role("button", name="Sign in with")
     expect(door).to_be_visible()
-    for left in ("JupyterLab", "the home page"):
+    for left in ("JupyterLab", "the home page", "the page of tokens"):
         page.go_back()
         expect(door, left).to_be_visible()
+        expect(page.locator("#token-result")).to_have_count(0)
         expect(page.locator(".jp-LabShell")).to_have_count(0)
     own.close()
 

@@ -10,7 +10,7 @@ import type { PanelModel } from './model';
 const EVERY_MS = 20_000;
 
 /** After a cell has ended, which may have shared a model; a notebook that runs all its cells asks no more often. */
-const AFTER_CELL_MS = 500;
+const AFTER_CELL_MS = 2_000;
 
 export function stayFresh(panel: Widget, model: PanelModel): void {
   const look = async (): Promise<void> => {

@@ -153,6 +153,10 @@ export class PanelModel {
     if (open === null || open.sheet.state === 'loading') {
       return;
     }
+    if (open.sheet.state === 'ready' && open.sheet.value.code === null) {
+      // A version that was withdrawn stays on the screen: another one in its place would look as if it were not gone.
+      return;
+    }
     const turn = ++this._sheetTurn;
     const value = await this.library.sheet(open.kind, open.name).catch(() => null);
     if (value !== null && turn === this._sheetTurn) {

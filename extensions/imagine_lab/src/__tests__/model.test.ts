@@ -244,6 +244,7 @@ describe('withdrawing', () => {
     const sheet = model.state.open?.sheet;
     assert.ok(sheet?.state === 'ready');
     assert.equal(sheet.value.notes[0], 'It was withdrawn and can no longer be loaded: Swapped.');
+    assert.equal(library.sheets.length, 1, 'an older version that can still be loaded must not take the place');
     library.last('mine').answer([]);
     await settle();
     assert.deepEqual(names(model, 'mine'), []);
