@@ -121,6 +121,8 @@ def _catalogue_search(arguments: argparse.Namespace) -> int:
     else:
         for entry in found:
             print(f"{entry.name:24} {entry.title}: {entry.summary}")
+        if not found:
+            print(f"imagine: no module of the catalogue fits {arguments.text!r}", file=sys.stderr)
     return 0
 
 
@@ -206,7 +208,7 @@ def _model_source(text: str) -> str | Path:
     for candidate in (folder, folder / "model"):
         if (candidate / "model.json").is_file():
             return candidate
-    return text
+    return folder if folder.is_dir() else text
 
 
 def _describe(entry: CatalogueEntry) -> str:

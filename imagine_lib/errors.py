@@ -25,6 +25,14 @@ class ImagineError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class Interrupted(KeyboardInterrupt):  # what it is, as KeyboardInterrupt
+    """The user stopped the work; the message says what is left of it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
 class UsageError(ImagineError):
     """An argument, option or name that cannot be right."""
 

@@ -114,6 +114,10 @@ class Provenance(Wire):
     seconds: float | None = None
 
 
+MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
+"""What is measured, and how it is written for people."""
+
+
 class TestMetrics(Wire):
     """What was measured, and on which images."""
 

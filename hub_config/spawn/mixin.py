@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hub_config.settings import Settings
     from imagine_lib.wire import CatalogueEntry
 
-FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb"
+FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb?file-browser-path=/"
 
 
 Base: Any = HasTraits

@@ -204,9 +204,9 @@ def _compile_rule(group: str | None) -> re.Pattern[str] | None:
     try:
         rule = re.compile(group)
     except re.error as error:
-        raise UsageError(f"The group rule {group!r} is not a regular expression: {error}.") from None
+        raise UsageError(f"The group rule '{group}' is not a regular expression: {error}.") from None
     if rule.groups != 1:
-        raise UsageError(f"The group rule {group!r} needs exactly one pair of parentheses, around the group's name.")
+        raise UsageError(f"The group rule '{group}' needs exactly one pair of parentheses, around the group's name.")
     return rule
 
 
@@ -215,5 +215,5 @@ def _group_of(name: str, rule: re.Pattern[str] | None) -> str | None:
         return None
     found = rule.search(name)
     if found is None:
-        raise UsageError(f"The group rule {rule.pattern!r} finds no group in {name!r}.")
+        raise UsageError(f"The group rule '{rule.pattern}' finds no group in {name!r}.")
     return found.group(1)

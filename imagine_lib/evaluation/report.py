@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from imagine_lib.evaluation.figures import draw_confusion
 from imagine_lib.prediction.record import DEMONSTRATION
 from imagine_lib.storage.staging import write_atomically
-from imagine_lib.wire import ModelStatus
+from imagine_lib.wire import MEASURES, ModelStatus
 
 if TYPE_CHECKING:
     from imagine_lib.evaluation.evaluate import Evaluation
     from imagine_lib.pictures import Picture
 
-MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
-"""How each measure is written for people."""
+LISTED = 10
+"""Images that could not be read and are named in the report; all of them are in its JSON."""
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#12303f}
@@ -96,6 +96,9 @@ class Report:
             )
         if self.evaluation.excluded:
             notes.append(f"{self.evaluation.excluded} images were left out: the model had learned from them.")
+        notes += [f"Left out: {failure.message}" for failure in self.evaluation.failures[:LISTED]]
+        if len(self.evaluation.failures) > LISTED:
+            notes.append(f"{len(self.evaluation.failures) - LISTED} more images could not be read: see report.json.")
         return [f'<p class="note" role="note">⚠ {html.escape(note)}</p>' for note in notes]
 
     def _summary(self) -> str:

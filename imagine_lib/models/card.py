@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagine_lib.wire import MEASURES
+
 if TYPE_CHECKING:
     from imagine_lib.wire import ModelManifest
 
@@ -69,7 +71,7 @@ def _classes(manifest: ModelManifest) -> str:
 def _metrics(manifest: ModelManifest) -> str:
     if manifest.metrics is None:
         return "It was not tested."
-    values = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in manifest.metrics.values.items())
+    values = ", ".join(f"{MEASURES[key]} {value:.3f}" for key, value in manifest.metrics.values.items())
     how = "kept apart by group" if manifest.metrics.grouped else "kept apart image by image, not by sample"
     return f"On {manifest.metrics.images} images that it had not seen, {how}: {values}."
 

@@ -76,10 +76,11 @@ def _refresh(
     top: dict[str, Any],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Make the copy what Nextcloud holds now."""
+    """Make the copy what Nextcloud holds now, empty folders too: one may be a class that lacks its images."""
     entries = {entry["name"]: entry for entry in _walk(filesystem, top)}
+    files = [entry for entry in entries.values() if entry["type"] == "file"]
     etags = _read_index(root)
-    wanted = [entry for entry in entries.values() if not _is_current(root, path, entry, etags)]
+    wanted = [entry for entry in files if not _is_current(root, path, entry, etags)]
     known = {name: etag for name, etag in etags.items() if name in entries}
     try:
         _fetch_all(filesystem, root, path, wanted, progress, known)
@@ -115,11 +116,10 @@ def _safe(path: str) -> str:
 
 
 def _walk(filesystem: NextcloudFileSystem, entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if entry["type"] == "file":
-        yield entry
-        return
-    for child in filesystem.ls(entry["name"]):
-        yield from _walk(filesystem, child)
+    yield entry
+    if entry["type"] == "directory":
+        for child in filesystem.ls(entry["name"]):
+            yield from _walk(filesystem, child)
 
 
 def _target(root: Path, path: str, name: str) -> Path:
@@ -179,14 +179,19 @@ def write_atomically(target: Path, content: bytes) -> None:
 
 
 def _drop_missing(root: Path, path: str, entries: dict[str, dict[str, Any]]) -> None:
-    kept = {_target(root, path, name) for name in entries}
-    for file in sorted((root / "files").rglob("*"), reverse=True):
-        if file.is_dir():
-            if not any(file.iterdir()):
-                file.rmdir()
-        elif file not in kept:
-            file.unlink()
-    (root / "files").mkdir(parents=True, exist_ok=True)
+    """Take away what is gone from Nextcloud, and make the folders that are empty there."""
+    kept: dict[str, set[Path]] = {"file": set(), "directory": {root / "files"}}
+    for name, entry in entries.items():
+        if name != path or entry["type"] == "file":
+            kept[entry["type"]].add(_target(root, path, name))
+    for found in sorted((root / "files").rglob("*"), reverse=True):
+        if not found.is_dir():
+            if found not in kept["file"]:
+                found.unlink()
+        elif found not in kept["directory"] and not any(found.iterdir()):
+            found.rmdir()
+    for folder in kept["directory"]:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _read_index(root: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from imagine_lib.data.images import content_hash
 from imagine_lib.data.loading import Loaded, load_canvases, longer_sides
 from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.data.synthetic import DRAWN
-from imagine_lib.errors import DataError, ModelError
+from imagine_lib.errors import DataError, Interrupted, ModelError
 from imagine_lib.evaluation.evaluate import evaluate_classifier
 from imagine_lib.evaluation.report import Report
 from imagine_lib.models.card import write_card
@@ -104,7 +104,11 @@ def retrain(
     classifier = Classifier(_network(base, manifest), manifest)
     log.emit("message", text=f"Training {name} on {len(train.targets)} images of {len(manifest.classes)} classes")
     pretrained = not isinstance(base, Architecture)
-    Trainer(classifier, train, validation, recipe, log, device, pretrained).train()
+    try:
+        Trainer(classifier, train, validation, recipe, log, device, pretrained).train()
+    except KeyboardInterrupt:
+        log.emit("message", text="Stopped before its end: no model was saved.")
+        raise Interrupted("the training was stopped before its end, and no model was saved.") from None
 
     evaluation = evaluate_classifier(classifier, split.test, seen, device)
     manifest.metrics = TestMetrics(

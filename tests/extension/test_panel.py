@@ -215,7 +215,7 @@ def test_without_a_notebook_a_new_one_is_made(screen: Screen) -> None:
     screen.open()
     before = set(screen.lab.home.glob("*.ipynb"))
     screen.card("ada/copepods").click()
-    expect(screen.panel).to_contain_text("Version 3, shared on 2026-05-04.")
+    expect(screen.panel).to_contain_text("Version 3, shared on 2026-05-04 with everyone.")
     screen.panel.get_by_role("button", name="Insert code").click()
     expect(screen.panel.get_by_role("status")).to_contain_text("The code is in Untitled", timeout=60_000)
     assert sources(screen.page) == ['import imagine_lib as im\nmodel = im.load("ada/copepods")\nmodel']

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbclient import NotebookClient
 
 from imagine_lib.models.card import write_card
+from imagine_lib.prediction.record import Failure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagine_lib.training.run import Run
 
 
@@ -34,3 +38,23 @@ def shown(code: str) -> dict[str, Any]:
     NotebookClient(notebook, allow_errors=True, kernel_name="python3", timeout=120).execute()
     output: dict[str, Any] = notebook.cells[0].outputs[-1]
     return output
+
+
+def test_an_interrupted_training_is_one_sentence(plankton: Path) -> None:
+    output = shown(f"""
+import _thread
+import imagine_lib as im
+data = im.open_dataset({str(plankton)!r})
+stop = lambda event: event["type"] == "progress" and _thread.interrupt_main()
+im.load("phytoplankton").retrain(data, im.Recipe(epochs=3), watchers=[stop])
+""")
+    assert output["traceback"] == ["Interrupted: the training was stopped before its end, and no model was saved."]
+
+
+def test_a_report_names_the_test_images_that_could_not_be_read(tiny: Run) -> None:
+    report = tiny.report()
+    failures = [Failure(f"bell/{number}.png", f"bell/{number}.png is empty.") for number in range(12)]
+    page = replace(report, evaluation=replace(report.evaluation, failures=failures))._repr_html_()
+    assert "Left out: bell/9.png is empty." in page
+    assert "bell/10.png" not in page
+    assert "2 more images could not be read" in page

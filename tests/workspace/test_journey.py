@@ -52,6 +52,7 @@ def start(rosa: Visitor) -> float:
     seconds = round(time.monotonic() - begin, 1)
     expect(rosa.page.get_by_role("heading", name="Retrain a model and share it")).to_be_visible(timeout=30_000)
     expect(rosa.page.get_by_placeholder("Search models")).to_be_visible()
+    expect(rosa.page.locator(".jp-DirListing").get_by_text("nextcloud", exact=True)).to_be_attached()
     rosa.picture("4-lab")
     return seconds
 
@@ -65,6 +66,7 @@ def run_the_tutorial(rosa: Visitor) -> float:
     rosa.wait_for_last_cell(TUTORIAL_SECONDS)
     seconds = round(time.monotonic() - begin, 1)
     assert rosa.page.get_by_text("Traceback (most recent call last)").count() == 0
+    expect(rosa.page.locator(".imagine-Panel").get_by_text("my-plankton").first).to_be_visible(timeout=30_000)
     expect(rosa.page.get_by_text(LOAD).last).to_be_visible()
     for name, text in [
         ("5-predictions", "Look at its predictions"),
@@ -89,8 +91,8 @@ def use_what_was_shared(ada: Visitor) -> None:
     expect(ada.page.locator(".jp-OutputArea-output").get_by_text("Tells 4 classes").first).to_be_visible(
         timeout=120_000
     )
-    ada.type_below('model.predict("nextcloud:/iMagine/cruise-42")')
-    answers = ada.page.locator(".jp-OutputArea-output").get_by_text("60 images").first
+    ada.type_below('model.predict("nextcloud:/iMagine/my-plankton")')
+    answers = ada.page.locator(".jp-OutputArea-output").get_by_text("160 images").first
     expect(answers).to_be_visible(timeout=120_000)
     ada.picture("9-colleague")
 

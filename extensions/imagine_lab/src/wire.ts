@@ -56,6 +56,8 @@ export interface IModelVersion {
   name: string;
   version: number;
   created: string;
+  /** `everyone`, `user:NAME`, `group:NAME`. */
+  audience: string[];
   /** Why it was withdrawn; null while it can be loaded. */
   withdrawn: string | null;
   card: string;

@@ -4,7 +4,16 @@ import { InputDialog } from '@jupyterlab/apputils';
 
 /** @returns the reason; null when the owner thought better of it */
 export async function askReason(name: string, version: number): Promise<string | null> {
-  const { button, value } = await InputDialog.getText({
+  for (;;) {
+    const { button, value } = await ask(name, version);
+    if (!button.accept || value?.trim()) {
+      return button.accept ? (value?.trim() ?? null) : null;
+    }
+  }
+}
+
+function ask(name: string, version: number): ReturnType<typeof InputDialog.getText> {
+  return InputDialog.getText({
     title: `Withdraw ${name}`,
     label:
       `Nobody will be able to load version ${version} any more, and who tries is shown your reason. ` +
@@ -15,5 +24,4 @@ export async function askReason(name: string, version: number): Promise<string |
     // Something other than spaces.
     pattern: '.*\\S.*'
   });
-  return button.accept && value ? value.trim() : null;
 }

@@ -104,7 +104,7 @@ class Models:
         with self._database.read() as session:
             found, total = _shelf(session, caller).versions(owner, name, paging.offset, paging.limit)
             if not total:
-                raise _unknown(owner, name, None)
+                raise _unknown(caller, owner, name, None)
             return paging.page([_wire(version) for version in found], total)
 
     def version(self, caller: Caller, owner: str, name: str, number: int | None) -> wire.ModelVersion:
@@ -206,14 +206,17 @@ def _shelf(session: Session, caller: Caller) -> Shelf:
 def _find(session: Session, caller: Caller, owner: str, name: str, number: int | None) -> Version:
     version = _shelf(session, caller).version(owner, name, number)
     if version is None:
-        raise _unknown(owner, name, number)
+        raise _unknown(caller, owner, name, number)
     return version
 
 
-def _unknown(owner: str, name: str, number: int | None) -> NotFound:
-    which = f" version {number}" if number else ""
+def _unknown(caller: Caller, owner: str, name: str, number: int | None) -> NotFound:
+    label = f"{owner}/{name} version {number}" if number else f"{owner}/{name}"
+    if owner == caller.name:
+        return NotFound(f"You share no model {label}: look for its name under My models in the panel.")
     return NotFound(
-        f"There is no shared model {owner}/{name}{which} for you: look at the list, or ask {owner} to share it."
+        f"There is no shared model {label} for you: look for its name under Shared with me in the panel, "
+        f"or ask {owner} to share it."
     )
 
 

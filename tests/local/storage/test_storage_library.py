@@ -90,7 +90,15 @@ def test_staging_follows_every_change(files: NextcloudFileSystem) -> None:
     assert stage("nextcloud:/set", progress=lambda *counts: fetched.append(counts)) == folder
     assert fetched == [(1, 1)]
     assert (folder / "a").read_bytes() == b"new"
-    assert not (folder / "deep").exists()
+    assert not (folder / "deep" / "c").exists()
+
+
+def test_a_class_without_images_is_a_folder_without_files(files: NextcloudFileSystem) -> None:
+    files.makedirs("set/empty")
+    copy = stage("nextcloud:/set", filesystem=files)
+    assert (copy / "empty").is_dir()
+    files.rm("set/empty", recursive=True)
+    assert not (stage("nextcloud:/set", filesystem=files) / "empty").exists()
 
 
 def test_a_copy_that_was_damaged_is_fetched_again(files: NextcloudFileSystem) -> None:

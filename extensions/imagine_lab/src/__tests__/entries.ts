@@ -27,6 +27,7 @@ export function version(change: Partial<IModelVersion> = {}): IModelVersion {
     name: 'copepods',
     version: 3,
     created: '2026-05-04T10:00:00Z',
+    audience: ['user:ada', 'group:imagine-users'],
     withdrawn: null,
     card: '# Copepods',
     manifest: {

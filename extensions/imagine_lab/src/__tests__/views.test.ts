@@ -8,7 +8,7 @@ import { entry, version } from './entries';
 
 describe('a card', () => {
   it('says how many classes, and how good on how many images', () => {
-    assert.deepEqual(moduleCard(entry()).facts, ['2 classes', 'macro-F1 0.910 on 1,400 test images']);
+    assert.deepEqual(moduleCard(entry()).facts, ['2 classes', 'macro-F1 0.906 on 1,400 test images']);
     assert.deepEqual(moduleCard(entry({ classes: [], metrics: null })).facts, []);
   });
 
@@ -98,7 +98,7 @@ describe('a page', () => {
   it('of a shared model says which version it is and where it comes from', () => {
     assert.deepEqual(sharedSheet('shared', version()).notes, [
       DEMONSTRATION,
-      'Version 3, shared on 2026-05-04.',
+      'Version 3, shared on 2026-05-04 with ada, the group imagine-users.',
       'Retrained from phytoplankton.'
     ]);
   });
