@@ -286,7 +286,7 @@ def test_what_a_cell_shares_is_in_the_panel_at_once(screen: Screen, platform: Fa
     screen.page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
     screen.page.keyboard.press("Shift+Enter")
     expect(screen.page.locator(".jp-OutputArea-output")).to_have_text("201", timeout=60_000)
-    expect(screen.card("rosa/my-plankton")).to_be_visible(timeout=2_000)
+    expect(screen.card("rosa/my-plankton")).to_be_visible(timeout=6_000)
 
 
 def test_it_looks_for_what_is_new_while_it_is_shown(screen: Screen, platform: FakePlatform) -> None:
