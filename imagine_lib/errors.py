@@ -25,7 +25,7 @@ class ImagineError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-class Interrupted(KeyboardInterrupt):  # what it is, as KeyboardInterrupt
+class Interrupted(KeyboardInterrupt):
     """The user stopped the work; the message says what is left of it."""
 
     def _render_traceback_(self) -> list[str]:
