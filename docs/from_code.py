@@ -90,9 +90,9 @@ class CommandLine(SphinxDirective):
         """Make one block a verb."""
         self.env.note_reread()
         os.environ |= {"COLUMNS": "90", "NO_COLOR": "1"}
-        from imagine_lib.cli import _parser
+        from imagine_lib.cli import make_parser
 
-        return [self._section(parser) for parser in _verbs(_parser())]
+        return [self._section(parser) for parser in _verbs(make_parser())]
 
     def _section(self, parser: argparse.ArgumentParser) -> nodes.Node:
         section = nodes.section(ids=[nodes.make_id(parser.prog)], names=[parser.prog])

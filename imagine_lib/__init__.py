@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imagine_lib import catalogue
-    from imagine_lib.api import Model, compare, load
+    from imagine_lib.api import backbone, compare, load
     from imagine_lib.data import ImageSet, Split, open_dataset
     from imagine_lib.errors import ImagineError
+    from imagine_lib.model import Backbone, Model
     from imagine_lib.training import Recipe
 
 __all__ = [
+    "Backbone",
     "ImageSet",
     "ImagineError",
     "Model",
     "Recipe",
     "Split",
+    "backbone",
     "catalogue",
     "compare",
     "load",
@@ -28,11 +31,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Backbone": "imagine_lib.model",
     "ImageSet": "imagine_lib.data",
     "ImagineError": "imagine_lib.errors",
-    "Model": "imagine_lib.api",
+    "Model": "imagine_lib.model",
     "Recipe": "imagine_lib.training",
     "Split": "imagine_lib.data",
+    "backbone": "imagine_lib.api",
     "compare": "imagine_lib.api",
     "load": "imagine_lib.api",
     "open_dataset": "imagine_lib.data",

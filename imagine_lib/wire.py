@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,10 @@ PackagePath = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,120}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,120})?$"),
 ]
 """A file inside a package: at most one folder deep, never absolute, never climbing."""
+
+
+Resize = Literal["scale", "pad", "stretch"]
+"""How images of any size become squares of one."""
 
 
 class Wire(BaseModel):
@@ -80,9 +84,11 @@ class InputSpec(Wire):
 
     size: int = Field(ge=8, le=4096)
     """Side of the square canvas, in pixels."""
-    resize: Literal["scale", "pad", "stretch"] = "scale"
+    resize: Resize = "scale"
     scale: float | None = Field(default=None, gt=0)
     """Canvas pixels per image pixel, one for all images; only where ``resize`` is ``scale``."""
+    value_range: tuple[float, float] | None = None
+    """Values that become black and white where a pixel has more than eight bits; None: all that sixteen can hold."""
     mean: Annotated[list[float], Field(min_length=3, max_length=3)]
     std: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
     hash: Sha256
@@ -103,6 +109,8 @@ class Provenance(Wire):
     base: str | None = None
     """Name of the model it was retrained from; None when it began with random weights."""
     base_sha256: Sha256 | None = None
+    ancestral_classes: list[str] = []
+    """Classes that it or an ancestor learned: only others are new to it."""
     data_manifest_sha256: Sha256 | None = None
     split_rule: str | None = None
     seed: int = 0
@@ -114,7 +122,31 @@ class Provenance(Wire):
     seconds: float | None = None
 
 
-MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}
+class Calibration(Wire):
+    """What was learned on images that the training did not see: how sure the model may sound."""
+
+    temperature: float = Field(default=1, gt=0)
+    """What the logits are divided by."""
+    precision: float = Field(default=0.95, gt=0, lt=1)
+    """The share of right answers that the thresholds promise."""
+    thresholds: list[float | None]
+    """By class, in the order of the outputs: the least probability of an answer; None where none can be promised."""
+    unknown_above: float | None = None
+    """Energy score above which an image is unlike anything that the model knows."""
+    images: int = Field(ge=0)
+    merged: bool = False
+    """Whether the images had also served to choose the best epoch."""
+
+
+MEASURES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "balanced_accuracy": "balanced accuracy",
+    "map": "mAP",
+    "map_50": "mAP at IoU 0.5",
+    "mean_iou": "mean IoU",
+    "mean_dice": "mean Dice",
+}
 """What is measured, and how it is written for people."""
 
 
@@ -136,8 +168,9 @@ class ModelManifest(Wire):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     task: Task = Task.CLASSIFICATION
     architecture: Architecture
-    classes: list[ClassEntry] = Field(min_length=2)
+    classes: list[ClassEntry] = Field(min_length=1)
     input: InputSpec
+    calibration: Calibration | None = None
     metrics: TestMetrics | None = None
     status: ModelStatus = ModelStatus.RELEASED
     provenance: Provenance = Provenance()
@@ -145,6 +178,12 @@ class ModelManifest(Wire):
     """Every other file of the package."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _has_something_to_choose_from(self) -> ModelManifest:
+        if self.task != Task.DETECTION and len(self.classes) < 2:
+            raise ValueError("a model that does not look for things needs at least two classes")
+        return self
 
 
 def package_hash(files: Iterable[FileEntry]) -> str:

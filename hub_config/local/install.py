@@ -1,6 +1,6 @@
 """Install what the workspace needs on this machine, then start it (or stop there). Standard library only.
 
-    python3 hub_config/local/install.py [run|workspace|dev]
+    python3 hub_config/local/install.py [run|workspace|dev|bench]
 
 What is already there and unchanged is not touched, so that a second start needs no network.
 """
@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ NOBODY = 65_534
 
 TOOLS = LOCAL / "tools"
 PROXY = LOCAL / "proxy"
+BENCH = LOCAL / "bench"
+"""An environment of its own for what the library is measured against."""
+
 ELSEWHERE = Path("/var/lib/imagine-workspace")
 """Where things go when the clone or the Python is closed to other accounts."""
 
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
     try:
         check_machine()
         places = choose_places()
-        install(places, "dev" if goal == "dev" else "workspace")
+        install(places, goal if goal in ("dev", "bench") else "workspace")
     except InstallError as error:
         print(f"imagine: {error}", file=sys.stderr)
         return 1
@@ -128,8 +132,11 @@ def install(places: Places, kind: str) -> None:
     places
         Where.
     kind
-        ``workspace`` or ``dev``.
+        ``workspace``, ``dev`` or ``bench``.
     """
+    if kind == "bench":
+        _install_environment(replace(places, environment=BENCH), kind)
+        return
     if Path("/dev/fuse").exists():
         _install_debian("fuse3", "fusermount3", "without it, storage is reached by nextcloud:/ paths only")
     if kind == "dev":

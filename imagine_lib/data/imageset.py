@@ -1,39 +1,74 @@
-"""An ``ImageSet``: images, their labels where they have some, and the group that each belongs to."""
+"""An ``ImageSet``: images, what is known of each, and the group that it belongs to."""
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
-from imagine_lib.data.images import SUFFIXES
-from imagine_lib.errors import DataError, UsageError
-from imagine_lib.storage import is_remote, stage
+from imagine_lib.wire import Task
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
+    from imagine_lib.data.content import Content
+    from imagine_lib.data.duplicates import Duplicates
+    from imagine_lib.data.looks import Looks
     from imagine_lib.data.splits import Split
+    from imagine_lib.doctor import Diagnosis
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Part = Literal["train", "select", "calibrate", "test"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A labelled rectangle in an image, in pixels from its top left corner."""
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageItem:
     """One image of a set."""
 
-    path: Path
-    """Where it lies on this machine."""
+    content: Content
+    """Where its bytes lie."""
     name: str
     """How the user knows it: its path below the set's folder, with ``/``."""
     label: str | None = None
+    """Its class; None for an image without a label."""
+    boxes: tuple[Box, ...] | None = None
+    """What is on it, for detection; an empty tuple says that nothing is."""
+    mask: Content | None = None
+    """An image whose values are the numbers of classes, for segmentation."""
+    sample: str | None = None
+    """The sample that it was taken from, as counts are reported."""
     group: str | None = None
     """Images of one group (a sample, a cruise, an individual) are never split apart."""
+    part: Part | None = None
+    """Which part the set's own files put it in."""
+    facts: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """What else the set says of it, such as date and place; images of one sample share one mapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much water a sample stands for."""
+
+    volume: float | None = None
+    """Water that was filtered or imaged, in litres."""
+    subsampling: float = 1.0
+    """How many times more was in the sample than was imaged."""
 
 
 @dataclass(frozen=True)
@@ -45,175 +80,105 @@ class ImageSet:
 
     source: str
     items: tuple[ImageItem, ...]
+    task: Task = Task.CLASSIFICATION
+    format: str = "images"
+    """Which reader read it."""
     grouping: str | None = None
-    """The rule that gave the groups, as the user wrote it."""
+    """The rule that gave the groups, as the user wrote it or as the reader has it."""
+    classes_declared: tuple[str, ...] = ()
+    """Classes that the set's files name, with or without images; for masks, in the order of their numbers."""
+    taxa: Mapping[str, int] = field(default_factory=dict)
+    """WoRMS AphiaID by class, where the set's files give it."""
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    """By the name in :attr:`ImageItem.sample`."""
+    remarks: tuple[str, ...] = ()
+    """What the reader left out or found odd, one sentence each."""
 
     @cached_property
     def classes(self) -> list[str]:
-        """The labels that occur, sorted."""
-        return sorted({item.label for item in self.items if item.label is not None})
+        """The classes that occur, sorted; for masks all that are declared."""
+        if self.task == Task.SEGMENTATION:
+            return list(self.classes_declared)
+        return sorted(self.counts)
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many images each class has."""
-        found = Counter(item.label for item in self.items if item.label is not None)
-        return {label: found[label] for label in self.classes}
+        """How many images (for detection: boxes) each class has."""
+        labels = (item.label for item in self.items if item.label is not None)
+        boxes = (box.label for item in self.items for box in item.boxes or ())
+        found = Counter(boxes if self.task == Task.DETECTION else labels)
+        return {label: found[label] for label in sorted(found)}
+
+    @cached_property
+    def labelled(self) -> ImageSet:
+        """The images that can be learned from."""
+        keys = {Task.CLASSIFICATION: "label", Task.DETECTION: "boxes", Task.SEGMENTATION: "mask"}
+        key = keys[self.task]
+        rows = [index for index, item in enumerate(self.items) if getattr(item, key) is not None]
+        return self if len(rows) == len(self) else self.subset(rows)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def subset(self, indices: Sequence[int]) -> ImageSet:
         """Return the images at some positions, in the order given."""
-        return replace(self, items=tuple(self.items[index] for index in indices))
+        chosen = replace(self, items=tuple(self.items[index] for index in indices))
+        for known in {"looks", "duplicates"} & vars(self).keys():
+            vars(chosen)[known] = vars(self)[known].take(indices)
+        return chosen
 
-    def split(self, seed: int = 0, fractions: tuple[float, float, float] = (0.7, 0.1, 0.2)) -> Split:
-        """Divide the set into training, validation and test images.
+    @cached_property
+    def looks(self) -> Looks:
+        """What one look at each image tells: hash, size, depth, or why it cannot be read; decodes every image."""
+        from imagine_lib.data.looks import take_looks
+
+        return take_looks(self.items)
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Which images are copies of which."""
+        from imagine_lib.data.duplicates import find_duplicates
+
+        return find_duplicates(self.items, self.looks)
+
+    def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
+        """Divide the set into the images to train, select, calibrate and test with.
 
         Parameters
         ----------
         seed
             The same seed gives the same split.
         fractions
-            Shares of training, validation and test; they add up to 1.
+            Shares of the four parts, or of three: then one part serves to select and to calibrate. By default by
+            the size of the set. Where the set's own files say what is for what, they are followed.
 
         Returns
         -------
         Split
-            Stratified by class; images of one group stay together.
+            Stratified by class; images of one group, and near duplicates, stay together.
 
         Raises
         ------
         DataError
             There are fewer than two classes, or a class has too few images to be in every part.
         """
-        from imagine_lib.data.splits import split_set
+        from imagine_lib.data.splitting import split_set
 
         return split_set(self, seed, fractions)
 
+    def check(self) -> Diagnosis:
+        """Look for what would spoil a training: see :mod:`imagine_lib.doctor`."""
+        from imagine_lib.doctor import diagnose
+
+        return diagnose(self)
+
     def to_dataframe(self) -> pd.DataFrame:
-        """Return one row an image: ``image``, ``label``, ``group``."""
+        """Return one row an image: ``image``, ``label``, ``sample``, ``group``, ``part``."""
         import pandas as pd
 
-        rows = [(item.name, item.label, item.group) for item in self.items]
-        return pd.DataFrame(rows, columns=["image", "label", "group"])
+        rows = [(item.name, item.label, item.sample, item.group, item.part) for item in self.items]
+        return pd.DataFrame(rows, columns=["image", "label", "sample", "group", "part"])
 
     def __repr__(self) -> str:
         classes = f", {len(self.classes)} classes" if self.classes else ", no labels"
         return f"<ImageSet {self.source}: {len(self)} images{classes}>"
-
-
-def open_dataset(path: str | os.PathLike[str], group: str | None = None) -> ImageSet:
-    r"""Open a folder with one subfolder a class.
-
-    Parameters
-    ----------
-    path
-        A folder on this machine, or ``nextcloud:/folder``, which is copied here first.
-    group
-        A regular expression with one capturing group, matched on the path of each image below the folder; what it
-        captures is the image's group, for example ``r"(D\d+T\d+)_"``.
-
-    Returns
-    -------
-    ImageSet
-        The images in sorted order. An empty class folder is left out, with a warning.
-
-    Raises
-    ------
-    DataError
-        The folder is missing or holds no class folders with images.
-    UsageError
-        The group rule cannot be used.
-    """
-    root = _local_folder(path)
-    _warn_of_empty_classes(root)
-    names = [name for name in _list_images(root) if "/" in name]
-    if not names:
-        raise DataError(f"{path} holds no class folders with images: make one folder for each class.")
-    rule = _compile_rule(group)
-    items = tuple(
-        ImageItem(root / name, name, label=name.split("/", 1)[0], group=_group_of(name, rule)) for name in names
-    )
-    return ImageSet(str(path), items, grouping=group)
-
-
-def open_images(paths: Sequence[str | os.PathLike[str]]) -> ImageSet:
-    """Open images without labels: files, folders (with what is below them) and ``nextcloud:/`` paths.
-
-    Parameters
-    ----------
-    paths
-        What to open.
-
-    Returns
-    -------
-    ImageSet
-        A file that is named is always in it, also when it turns out to be no image, or, among others, not to be.
-
-    Raises
-    ------
-    DataError
-        A path does not exist, or a folder holds no image.
-    """
-    items: list[ImageItem] = []
-    for path in paths:
-        local = _local_path(path, must_exist=len(paths) == 1)
-        if local.is_dir():
-            below = [ImageItem(local / name, f"{str(path).rstrip('/')}/{name}") for name in _list_images(local)]
-            if not below:
-                raise DataError(f"{path} holds no images.")
-            items += below
-        else:
-            items.append(ImageItem(local, str(path)))
-    return ImageSet(", ".join(str(path) for path in paths), tuple(items))
-
-
-def _local_path(path: str | os.PathLike[str], must_exist: bool = True) -> Path:
-    if is_remote(path):
-        try:
-            return stage(str(path))
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist.") from None
-    local = Path(path).expanduser()
-    if must_exist and not local.exists():
-        raise DataError(f"{path} does not exist.")
-    return local
-
-
-def _local_folder(path: str | os.PathLike[str]) -> Path:
-    local = _local_path(path)
-    if not local.is_dir():
-        raise DataError(f"{path} is a file: give the folder that holds one folder for each class.")
-    return local
-
-
-def _list_images(root: Path) -> list[str]:
-    names = (file.relative_to(root) for file in root.rglob("*") if file.suffix.lower() in SUFFIXES)
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
-
-
-def _warn_of_empty_classes(root: Path) -> None:
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and not folder.name.startswith(".") and not _list_images(folder):
-            warnings.warn(f"Class {folder.name!r} holds no images and is left out.", UserWarning, stacklevel=3)
-
-
-def _compile_rule(group: str | None) -> re.Pattern[str] | None:
-    if group is None:
-        return None
-    try:
-        rule = re.compile(group)
-    except re.error as error:
-        raise UsageError(f"The group rule '{group}' is not a regular expression: {error}.") from None
-    if rule.groups != 1:
-        raise UsageError(f"The group rule '{group}' needs exactly one pair of parentheses, around the group's name.")
-    return rule
-
-
-def _group_of(name: str, rule: re.Pattern[str] | None) -> str | None:
-    if rule is None:
-        return None
-    found = rule.search(name)
-    if found is None:
-        raise UsageError(f"The group rule '{rule.pattern}' finds no group in {name!r}.")
-    return found.group(1)

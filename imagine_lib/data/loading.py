@@ -1,48 +1,80 @@
-"""Decode a set of images into one array, with as many threads as there are processors."""
+"""Turn images into the canvases that a network takes, with as many threads as there are processors."""
 
 from __future__ import annotations
 
-import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from imagine_lib.data.images import Decoded, decode, longer_side
+from imagine_lib.data.images import Header, decode, header_of
 from imagine_lib.data.preprocessing import to_canvas
+from imagine_lib.data.store import CanvasStore, make_room
 from imagine_lib.errors import DataError
+from imagine_lib.hardware import free_memory, processors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from imagine_lib.data.imageset import ImageItem
     from imagine_lib.wire import InputSpec
 
+    Progress = Callable[[int, int], None]
+
+Result = TypeVar("Result")
+
+CHUNK_BYTES = 64 * 1024**2
+"""Canvases in memory before they are written to the store."""
+
+MEMORY_SHARE = 0.25
+"""A set that takes no more of the free memory than this is read into it; a larger one is read as it is needed."""
+
+
+@dataclass(frozen=True)
+class Canvases:
+    """Images as a network takes them, in memory or mapped from disk."""
+
+    pixels: NDArray[np.uint8]
+    """Shape (rows, size, size, channels); one channel where all images are grey."""
+    rows: NDArray[np.int64]
+    """The row of each image; shape (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pick(self, positions: NDArray[np.int64]) -> Canvases:
+        """Return the canvases at some positions, without reading them."""
+        return Canvases(self.pixels, self.rows[positions])
+
+    def take(self, positions: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """Return some of them, shape (count, size, size, channels)."""
+        return self.pixels[self.rows[positions]]
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """Images as a network takes them."""
+    """What came of a list of images."""
 
-    canvases: NDArray[np.uint8]
-    """Shape (images, size, size, 3)."""
+    canvases: Canvases
     hashes: list[str]
-    """SHA-256 of each file's content."""
+    """SHA-256 of each image that could be read."""
     kept: list[int]
     """Positions, in the items asked for, of the images that could be read."""
     errors: dict[int, str]
     """One sentence for each position that could not."""
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def headers(items: Sequence[ImageItem]) -> list[Header | None]:
+    """Look at images without decoding them; None stands for what is no image."""
+    return list(_in_parallel(lambda item: header_of(item.content), items))
 
 
-def load_canvases(items: Sequence[ImageItem], spec: InputSpec) -> Loaded:
-    """Decode and resize images.
+def load_canvases(items: Sequence[ImageItem], spec: InputSpec, progress: Progress | None = None) -> Loaded:
+    """Decode images, each only once on this machine.
 
     Parameters
     ----------
@@ -50,40 +82,105 @@ def load_canvases(items: Sequence[ImageItem], spec: InputSpec) -> Loaded:
         What to read.
     spec
         The model's preprocessing.
+    progress
+        Called with the number of images decoded and the number to decode.
 
     Returns
     -------
     Loaded
-        Bad images are reported in ``errors`` and left out of the array.
+        Bad images are reported in ``errors`` and left out.
     """
-    canvases: list[NDArray[np.uint8]] = []
-    hashes: list[str] = []
-    kept: list[int] = []
+    looks = headers(items)
+    channels = 3 if any(look is not None and look.colour for look in looks) else 1
+    hashes = {index: look.sha256 for index, look in enumerate(looks) if look is not None}
+    store = CanvasStore(spec, channels)
+    known = store.find(hashes.values())
+    missing = [index for index in range(len(items)) if hashes.get(index) not in known]
     errors: dict[int, str] = {}
-    for index, result in enumerate(_decode_all(items, spec)):
+    spare: dict[str, NDArray[np.uint8]] = {}
+    for start, chunk in _chunks(missing, spec, channels):
+        decoded, failed = _decode_chunk(items, chunk, spec, channels)
+        hashes |= {index: digest for index, (digest, _) in decoded.items()}
+        spare |= _keep(store, dict(decoded.values()))
+        errors |= failed
+        if progress is not None:
+            progress(start + len(chunk), len(missing))
+    kept = [index for index in range(len(items)) if index not in errors]
+    digests = [hashes[index] for index in kept]
+    return Loaded(_gather(store, digests, spare), digests, kept, errors)
+
+
+def decode_canvases(items: Sequence[ImageItem], spec: InputSpec) -> Loaded:
+    """Decode images without keeping them: for a look that is not repeated."""
+    decoded, errors = _decode_chunk(items, range(len(items)), spec, None)
+    canvases = [canvas for _, canvas in decoded.values()]
+    channels = max((canvas.shape[2] for canvas in canvases), default=1)
+    pixels = np.empty((len(canvases), spec.size, spec.size, channels), np.uint8)
+    for row, canvas in enumerate(canvases):
+        pixels[row] = canvas
+    digests = [digest for digest, _ in decoded.values()]
+    return Loaded(Canvases(pixels, np.arange(len(pixels))), digests, [*decoded], errors)
+
+
+def _decode_chunk(
+    items: Sequence[ImageItem], positions: Sequence[int], spec: InputSpec, channels: int | None
+) -> tuple[dict[int, tuple[str, NDArray[np.uint8]]], dict[int, str]]:
+    def one(index: int) -> tuple[str, NDArray[np.uint8]] | str:
+        item = items[index]
+        try:
+            image = decode(item.content)
+            canvas = to_canvas(image.pixels, spec)
+        except DataError as error:
+            text = str(error)
+            return text.replace(item.content.place, item.name)  # the user knows no cache folder
+        return image.sha256, canvas if channels is None else np.broadcast_to(canvas, (*canvas.shape[:2], channels))
+
+    decoded, errors = {}, {}
+    for index, result in zip(positions, _in_parallel(one, positions), strict=True):
         if isinstance(result, str):
             errors[index] = result
         else:
-            canvases.append(result[0])
-            hashes.append(result[1])
-            kept.append(index)
-    shape = (0, spec.size, spec.size, 3)
-    return Loaded(np.stack(canvases) if canvases else np.empty(shape, np.uint8), hashes, kept, errors)
+            decoded[index] = result
+    return decoded, errors
 
 
-def longer_sides(items: Sequence[ImageItem]) -> list[int]:
-    """Return the longer side, in pixels, of each image that can be read."""
+def _keep(store: CanvasStore, canvases: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    """Write canvases to the store; return those that it has no room for."""
+    try:
+        store.add(canvases)
+    except OSError as error:
+        warnings.warn(
+            f"Decoded images cannot be kept in {store.folder} ({(error.strerror or str(error)).lower()}): "
+            "they stay in memory, and are decoded again next time.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return canvases
+    return {}
+
+
+def _gather(store: CanvasStore, digests: list[str], spare: dict[str, NDArray[np.uint8]]) -> Canvases:
+    """Bring the canvases of some images together, in memory where they fit."""
+    make_room()
+    rows = store.find(set(digests) - set(spare))
+    mapped = store.pixels()
+    if not spare and mapped[:1].nbytes * len(digests) > MEMORY_SHARE * free_memory():
+        return Canvases(mapped, np.asarray([rows[digest] for digest in digests], dtype=np.int64))
+    pixels = np.empty((len(digests), *mapped.shape[1:]), np.uint8)
+    for position, digest in enumerate(digests):
+        pixels[position] = spare[digest] if digest in spare else mapped[rows[digest]]
+    return Canvases(pixels, np.arange(len(pixels)))
+
+
+def _chunks(positions: Sequence[int], spec: InputSpec, channels: int) -> Iterator[tuple[int, Sequence[int]]]:
+    step = max(1, CHUNK_BYTES // (spec.size * spec.size * channels))
+    for start in range(0, len(positions), step):
+        yield start, positions[start : start + step]
+
+
+Item = TypeVar("Item")
+
+
+def _in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     with ThreadPoolExecutor(processors()) as pool:
-        return [side for side in pool.map(lambda item: longer_side(item.path), items) if side is not None]
-
-
-def _decode_all(items: Sequence[ImageItem], spec: InputSpec) -> Iterator[tuple[NDArray[np.uint8], str] | str]:
-    def one(item: ImageItem) -> tuple[NDArray[np.uint8], str] | str:
-        try:
-            image: Decoded = decode(item.path)
-        except DataError as error:
-            return str(error).replace(str(item.path), item.name)  # the user knows no cache folder
-        return to_canvas(image.pixels, spec), image.sha256
-
-    with ThreadPoolExecutor(processors()) as pool:
-        yield from pool.map(one, items)
+        yield from pool.map(work, items)

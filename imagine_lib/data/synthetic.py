@@ -52,13 +52,16 @@ def draw_image(label: str, seed: int, sample: int = 0) -> Image.Image:
     style = np.random.default_rng([sample, 7])
     length = LENGTHS[label] * style.uniform(0.9, 1.1) * rng.uniform(0.8, 1.25)
     side = round(length * MARGIN)
+    body = draw_body(label, rng, side, length).filter(ImageFilter.GaussianBlur(style.uniform(0.3, 1)))
+    return Image.fromarray(expose(np.asarray(body, dtype=np.float64) / 255, style, rng))
+
+
+def draw_body(label: str, rng: Random, side: int, length: float) -> Image.Image:
+    """Draw a body, turned at random, on nothing; grey, ``side`` pixels square."""
     mask = Image.new("L", (side * OVERSAMPLED, side * OVERSAMPLED), 0)
     SHAPES[label](ImageDraw.Draw(mask), rng, side * OVERSAMPLED / 2, length * OVERSAMPLED / 2)
     turned = mask.rotate(rng.uniform(0, 360), Image.Resampling.BILINEAR)
-    body = turned.resize((side, side), Image.Resampling.LANCZOS).filter(
-        ImageFilter.GaussianBlur(style.uniform(0.3, 1))
-    )
-    return Image.fromarray(_expose(np.asarray(body, dtype=np.float64) / 255, style, rng))
+    return turned.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def write_dataset(folder: Path, labels: list[str], each: int, seed: int, samples: range) -> None:
@@ -95,8 +98,8 @@ def write_cruise(folder: Path, labels: list[str], count: int, seed: int, samples
         draw_image(label, seed * 1_000_003 + index, sample).save(folder / f"S{sample:02d}_{index:04d}.png")
 
 
-def _expose(body: NDArray[np.float64], style: Random, rng: Random) -> NDArray[np.uint8]:
-    """Turn a drawn body into what a camera would have seen."""
+def expose(body: NDArray[np.float64], style: Random, rng: Random) -> NDArray[np.uint8]:
+    """Turn drawn bodies, opacities in 0..1 of shape (side, side), into what a camera would have seen."""
     side = body.shape[0]
     rows, columns = np.mgrid[0:side, 0:side] / side - 0.5
     tilt = style.uniform(0, 2 * math.pi)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def publish(client: PlatformClient, name: str, package: ModelPackage, audience: list[str]) -> ModelVersion:
-    """Publish a package under a name; see :meth:`imagine_lib.api.Model.share`."""
+    """Publish a package under a name; see :meth:`imagine_lib.model.Model.share`."""
     _check(
         Slug,
         name,

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from imagine_lib.notebook import in_notebook
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 Event = dict[str, Any]
-"""``type`` (progress, metric, message) and what belongs to it; plain data."""
+"""``type`` (reading, preview, progress, metric, message) and what belongs to it; plain data."""
 
 Watcher = Callable[[Event], None]
 """Called with each event as it happens."""
@@ -43,6 +45,10 @@ class EventLog:
         for watcher in self._watchers:
             watcher(event)
 
+    def reading(self, done: int, total: int) -> None:
+        """Record how many of the images that had to be decoded are."""
+        self.emit("reading", done=done, total=total)
+
     def _write(self, event: Event) -> None:
         """Append to the file; a training is worth more than its log, so a full disk ends only the log."""
         if self._broken:
@@ -57,7 +63,7 @@ class EventLog:
 
 def default_watchers() -> list[Watcher]:
     """Return what suits the place: a widget in a notebook, lines on standard error elsewhere."""
-    if _in_notebook():
+    if in_notebook():
         from imagine_lib.widgets.progress import show_progress
 
         return [show_progress()]
@@ -69,12 +75,6 @@ def print_event(event: Event) -> None:
     match event["type"]:
         case "metric":
             line = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}  "
-            print(line + f"validation macro-F1 {event['val_macro_f1']:.3f}", file=sys.stderr)  # noqa: T201
-        case "message":
+            print(line + f"{event['score_name']} {event['score']:.3f}", file=sys.stderr)  # noqa: T201
+        case "message" | "preview":
             print(event["text"], file=sys.stderr)  # noqa: T201
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imagine_lib.api import Model
     from imagine_lib.data.splits import Split
     from imagine_lib.evaluation.report import Report
+    from imagine_lib.model import Model
     from imagine_lib.models.package import ModelPackage
     from imagine_lib.training.progress import Event
 
@@ -44,11 +44,11 @@ class Run:
         return self._report
 
     def history(self) -> pd.DataFrame:
-        """Return one row an epoch: ``epoch``, ``loss``, ``val_macro_f1``."""
+        """Return one row an epoch: ``epoch``, ``loss``, ``score`` (on the images to select with)."""
         import pandas as pd
 
         rows = [event for event in self.events if event["type"] == "metric"]
-        return pd.DataFrame(rows, columns=["epoch", "loss", "val_macro_f1"])
+        return pd.DataFrame(rows, columns=["epoch", "loss", "score"])
 
     def __repr__(self) -> str:
         return f"<Run in {self.folder}: {self._report!r}>"

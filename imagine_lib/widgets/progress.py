@@ -1,4 +1,4 @@
-"""The live progress of a retraining: a bar, the numbers, the curve of validation macro-F1."""
+"""The live progress of a retraining: a bar, the numbers, the curve of the score on the selection images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show_progress() -> Watcher:
 
     def watch(event: Event) -> None:
         nonlocal shown
-        finished = event["type"] != "progress" or event["step"] == event["steps"]
+        finished = event["type"] not in ("progress", "reading") or event.get("step") == event.get("steps", -1)
         if finished or time.monotonic() - shown > INTERVAL:
             widget.state = advance(dict(widget.state), event)
             shown = time.monotonic()
@@ -56,8 +56,10 @@ def advance(state: dict[str, Any], event: Event) -> dict[str, Any]:
             done = event["epoch"] - 1 + event["step"] / event["steps"]
             state |= {"epoch": event["epoch"], "epochs": event["epochs"], "share": done / event["epochs"]}
         case "metric":
-            row = {key: event[key] for key in ("epoch", "loss", "val_macro_f1")}
+            row = {key: event[key] for key in ("epoch", "loss", "score", "score_name")}
             state |= {"history": [*state["history"], row]}
-        case "message":
+        case "reading":
+            state |= {"read": event["done"], "to_read": event["total"]}
+        case "message" | "preview":
             state |= {"messages": [*state["messages"], event["text"]]}
     return state

@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("bering",)
+from tests.benchmarks.hardware import keep_to_two_processors
+from tests.benchmarks.options import read_options
+
+BENCHMARKS = ("importing", "reading", "predicting", "head", "training", "gpu")
 
 
-def main(names: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run benchmarks by name."""
-    for name in names or BENCHMARKS:
-        importlib.import_module(f"tests.benchmarks.{name}").main()
+    options = read_options(arguments, BENCHMARKS)
+    keep_to_two_processors()
+    for name in options.names:
+        importlib.import_module(f"tests.benchmarks.{name}").main(options)
 
 
 if __name__ == "__main__":

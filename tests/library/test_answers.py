@@ -5,26 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-import imagine_lib as im
 from imagine_lib.data import Split, open_dataset
-from imagine_lib.errors import DataError, DemonstrationModelError
-from imagine_lib.evaluation.evaluate import Evaluation
-from imagine_lib.prediction.record import Guess, Prediction, Predictions
-from imagine_lib.wire import ModelStatus
+from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagine_lib.training.run import Run
-
-
-def predictions(status: ModelStatus, label: str = "Tripos", name: str = "cruise/a b.png") -> Predictions:
-    answer = Prediction(name, "S01", "accepted", (Guess(label, 0.9, 494057), Guess("Other", 0.1)))
-    doubt = Prediction("c.png", None, "below_threshold", (Guess("Other", 0.4),))
-    return Predictions("ada/tripos@1", "a" * 64, status, (answer, doubt), ())
 
 
 def test_good_images_get_answers_beside_bad_ones(tiny: Run, plankton: Path, tmp_path: Path) -> None:
@@ -65,17 +54,6 @@ def test_an_empty_folder_says_so(tiny: Run, tmp_path: Path) -> None:
         tiny.model.predict(tmp_path)
 
 
-def test_the_metrics_are_those_of_the_textbook() -> None:
-    truth, answers = ["a", "a", "a", "b", "b", "c"], ["a", "a", "b", "b", "b", "a"]
-    evaluation = Evaluation(["a", "b", "c"], truth, answers, list("uvwxyz"), 0, [], "0" * 64, grouped=True)
-    assert evaluation.metrics["accuracy"] == pytest.approx(4 / 6)
-    assert evaluation.metrics["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
-    f1 = [2 / 3, 2 * (2 / 3) * 1 / (2 / 3 + 1), 0]
-    assert evaluation.metrics["macro_f1"] == pytest.approx(np.mean(f1))
-    assert evaluation.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
-    assert [row["support"] for row in evaluation.per_class] == [3, 2, 1]
-
-
 def test_seen_images_are_left_out_and_counted(tiny: Run, tiny_split: Split, plankton: Path) -> None:
     evaluation = tiny.model.evaluate(open_dataset(plankton)).to_dict()
     assert evaluation["test"]["excluded_as_seen"] == len(tiny_split.train) + len(tiny_split.val)
@@ -91,13 +69,6 @@ def test_other_classes_cannot_be_tested(tiny: Run, tmp_path: Path, plankton: Pat
         tiny.model.evaluate(open_dataset(tmp_path))
 
 
-def test_a_model_compared_with_itself_does_not_differ(tiny: Run, tiny_split: Split) -> None:
-    comparison = im.compare(tiny.model, tiny.model, tiny_split.test)
-    assert comparison.interval == (0.0, 0.0)
-    assert set(comparison.to_dataframe()["difference"]) == {0.0}
-    assert comparison.left_out == 0
-
-
 def test_the_report_is_one_file_and_says_how_it_was_split(tiny: Run, tmp_path: Path) -> None:
     page = tiny.report().save(tmp_path / "r.html").read_text()
     assert "split by image, seed 0" in page
@@ -106,37 +77,3 @@ def test_the_report_is_one_file_and_says_how_it_was_split(tiny: Run, tmp_path: P
     assert "href=" not in page
     numbers = json.loads(tiny.report().save(tmp_path / "r.json").read_text())
     assert numbers["metrics"] == tiny.report().metrics
-
-
-def test_hostile_names_are_text_in_every_page() -> None:
-    hostile = "<script>alert(1)</script>"
-    shown = predictions(ModelStatus.RELEASED, label=hostile)._repr_html_()
-    assert "<script>" not in shown
-    assert "&lt;script&gt;" in shown
-
-
-def test_a_demonstration_model_is_never_exported(tmp_path: Path) -> None:
-    demonstration = predictions(ModelStatus.DEMONSTRATION)
-    for export in (demonstration.to_darwin_core, lambda: demonstration.to_ecotaxa(tmp_path / "ecotaxa_1.tsv")):
-        with pytest.raises(
-            DemonstrationModelError, match="is a demonstration model, so its answers cannot be exported"
-        ):
-            export()
-    assert not list(tmp_path.iterdir())
-    assert "demonstration model" in demonstration._repr_html_()
-
-
-def test_darwin_core_holds_accepted_answers_as_machine_observations() -> None:
-    table = predictions(ModelStatus.RELEASED).to_darwin_core()
-    assert len(table) == 1
-    row = table.iloc[0]
-    assert row["basisOfRecord"] == "MachineObservation"
-    assert row["scientificNameID"] == "urn:lsid:marinespecies.org:taxname:494057"
-
-
-def test_ecotaxa_has_two_header_lines(tmp_path: Path) -> None:
-    path = predictions(ModelStatus.RELEASED).to_ecotaxa(tmp_path / "ecotaxa_cruise.tsv")
-    lines = [line.split("\t") for line in path.read_text().splitlines()]
-    assert lines[0][0] == "img_file_name"
-    assert set(lines[1]) == {"[t]"}
-    assert lines[2] == ["a b.png", "a b", "Tripos", "predicted", "S01"]

@@ -71,7 +71,7 @@ def test_retrain_and_evaluate(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (out / "model" / "model.json").is_file()
     evaluated = json.loads(imagine("evaluate", out, tmp_path / "images", "--json").stdout)
-    assert set(evaluated["metrics"]) == {"accuracy", "macro_f1", "balanced_accuracy"}
+    assert set(evaluated["metrics"]) == {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"}
     assert evaluated["test"] == report["test"] | {"excluded_as_seen": 16}
     assert set(evaluated["per_class"][0]) == {"label", "precision", "recall", "f1", "support"}
     assert set(evaluated["confusion"]) == {"labels", "matrix"}
@@ -88,7 +88,11 @@ def test_retrain_and_evaluate(tmp_path: Path) -> None:
         (["predict"], 2, "the following arguments are required"),
         (["dance"], 2, "invalid choice"),
         (["retrain", "phytoplankton", "/no/such", "--out", "x"], 1, "/no/such does not exist."),
-        (["retrain", "phytoplankton", "/tmp", "--out", "x", "--epochs", "0"], 2, "Recipe: epochs cannot be 0."),
+        (
+            ["retrain", "phytoplankton", "/tmp", "--out", "x", "--epochs", "0"],
+            2,
+            "Recipe: epochs must lie between 1 and 10000, and is 0.",
+        ),
         (["share", "phytoplankton", "Bad Name", "--to", "everyone"], 1, "There is no workspace to share with"),
         (["catalogue", "show", "zzz"], 1, "The catalogue has no module 'zzz'"),
     ],

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from imagine_lib.data.content import FileContent
 from imagine_lib.data.images import decode
 from imagine_lib.errors import DataError
 
@@ -57,18 +58,18 @@ def test_a_bad_file_gets_one_sentence(tmp_path: Path, content: bytes, sentence: 
     path = tmp_path / "bad image, #1.jpg"
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
-        decode(path)
+        decode(FileContent(path))
     assert str(error.value) == f"{path} {sentence}"
 
 
 def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png cannot be read: no such file or directory\."):
-        decode(tmp_path / "gone.png")
+        decode(FileContent(tmp_path / "gone.png"))
 
 
 def test_a_folder_with_an_images_name_gets_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: is a directory"):
-        decode(tmp_path)
+        decode(FileContent(tmp_path))
 
 
 def test_orientation_is_applied(tmp_path: Path) -> None:
@@ -76,18 +77,18 @@ def test_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     image.save(tmp_path / "turned.jpg", exif=exif)
-    assert decode(tmp_path / "turned.jpg").pixels.shape == (30, 10, 3)
+    assert decode(FileContent(tmp_path / "turned.jpg")).pixels.shape == (30, 10, 3)
 
 
 def test_sixteen_bit_grey_keeps_its_order(tmp_path: Path) -> None:
     values = np.array([[0, 20_000, 40_000, 65_535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "deep.png")
-    assert decode(tmp_path / "deep.png").pixels[0, :, 0].tolist() == [0, 77, 155, 255]
+    assert decode(FileContent(tmp_path / "deep.png")).pixels[0, :, 0].tolist() == [0, 20_000, 40_000, 65_535]
 
 
 def test_transparency_lies_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert decode(tmp_path / "clear.png").pixels.min() == 255
+    assert decode(FileContent(tmp_path / "clear.png")).pixels.min() == 255
 
 
 @settings(max_examples=150, deadline=None)
@@ -100,6 +101,6 @@ def test_mutated_bytes_never_crash(
     path = tmp_path_factory.getbasetemp() / "mutated.png"
     path.write_bytes(content[: max(1, cut % (len(content) + 1))])
     try:
-        assert decode(path).pixels.dtype == np.uint8
+        assert decode(FileContent(path)).pixels.dtype == np.uint8
     except DataError as error:
         assert str(path) in str(error)

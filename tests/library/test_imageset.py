@@ -1,4 +1,4 @@
-"""Folders of classes, however they are named, and how they are split."""
+"""Folders of classes, however they are named."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ def test_odd_class_names_are_kept(tmp_path: Path) -> None:
         fill(tmp_path / name, 5)
     data = open_dataset(tmp_path)
     assert data.classes == sorted(ODD_NAMES)
-    split = data.split()
-    assert set(split.test.classes) == set(ODD_NAMES)
 
 
 def test_an_empty_class_is_left_out_with_a_warning(tmp_path: Path) -> None:
@@ -61,7 +59,8 @@ def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
         (lambda folder: folder, "does not exist."),
         (
             lambda folder: (folder.mkdir(), folder)[1],
-            "holds no class folders with images: make one folder for each class.",
+            "holds no class folders with images: make one folder for each class, or give format='images' where there are no "
+            "labels.",
         ),
         (
             lambda folder: (folder.write_text("x"), folder)[1],
@@ -74,36 +73,6 @@ def test_what_is_no_dataset_says_so(tmp_path: Path, make: object, sentence: str)
     with pytest.raises(DataError) as error:
         open_dataset(path)
     assert str(error.value) == f"{path} {sentence}"
-
-
-def test_one_class_is_not_enough(tmp_path: Path) -> None:
-    fill(tmp_path / "only", 9)
-    with pytest.raises(DataError, match=r"needs at least two classes to learn from; there is only 'only'\.$"):
-        open_dataset(tmp_path).split()
-
-
-def test_too_few_images_name_the_class(tmp_path: Path) -> None:
-    fill(tmp_path / "many", 9)
-    fill(tmp_path / "few", 2)
-    with pytest.raises(DataError, match=r"^Class 'few' of .* \(2 images\) leaves nothing to test with"):
-        open_dataset(tmp_path).split()
-
-
-def test_a_split_is_seeded_stratified_and_complete(plankton: Path) -> None:
-    data = open_dataset(plankton)
-    split, again, other = data.split(seed=3), data.split(seed=3), data.split(seed=4)
-    assert split.sha256 == again.sha256 != other.sha256
-    names = [{item.name for item in part.items} for part in (split.train, split.val, split.test)]
-    assert sum(map(len, names)) == len(data) == len(set().union(*names))
-    assert all(set(part.counts.values()) <= {10, 11, 1, 2, 3} for part in (split.train, split.val, split.test))
-    assert split.rule == "by image, seed 3"
-
-
-def test_groups_are_never_split(plankton: Path) -> None:
-    split = open_dataset(plankton, group=r"(S\d+)_").split(fractions=(0.6, 0.2, 0.2))
-    groups = [{item.group for item in part.items} for part in (split.train, split.val, split.test)]
-    assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
-    assert all(groups)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +88,26 @@ def test_a_group_rule_that_cannot_be_used_says_why(plankton: Path, rule: str, se
         open_dataset(plankton, group=rule)
 
 
-def test_shares_must_add_up(plankton: Path) -> None:
-    with pytest.raises(UsageError, match=r"add up to 1; these add up to 1\.1"):
-        open_dataset(plankton).split(fractions=(0.7, 0.2, 0.2))
-
-
 def test_a_table_has_a_row_an_image(plankton: Path) -> None:
     data: ImageSet = open_dataset(plankton, group=r"(S\d+)_")
     table = data.to_dataframe()
-    assert list(table.columns) == ["image", "label", "group"]
+    assert list(table.columns) == ["image", "label", "sample", "group", "part"]
     assert len(table) == 45
     assert table["group"].nunique() == 5
+
+
+@pytest.mark.parametrize("below", ["", "/labels.csv"])
+def test_messages_name_the_path_that_the_user_gave(
+    below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "copy", 1)
+    (tmp_path / "copy" / "labels.csv").write_text("image,label\n0.png,a\ngone.png,b\n")
+    monkeypatch.setattr("imagine_lib.data.opening.stage", lambda path: tmp_path / f"copy{below}")
+    named = f"nextcloud:/mine{below}"
+    with pytest.warns(UserWarning, match=r"not there \(nextcloud:/mine/labels\.csv; for example 'gone\.png'\)"):
+        data = open_dataset(named)
+    assert data.source == named
+    assert str(tmp_path) not in "".join(data.remarks)
+    (tmp_path / "copy" / "labels.csv").write_text("image,label\n../0.png,a\n")
+    with pytest.raises(DataError, match=r"^nextcloud:/mine/labels\.csv names '\.\./0\.png', which leads out"):
+        open_dataset(named)

@@ -48,7 +48,8 @@ data = im.open_dataset({str(plankton)!r})
 stop = lambda event: event["type"] == "progress" and _thread.interrupt_main()
 im.load("phytoplankton").retrain(data, im.Recipe(epochs=3), watchers=[stop])
 """)
-    assert output["traceback"] == ["Interrupted: the training was stopped before its end, and no model was saved."]
+    assert output["traceback"] == [f"Interrupted: {output['evalue']}"]
+    assert output["evalue"].endswith("to go on from there.")
 
 
 def test_a_report_names_the_test_images_that_could_not_be_read(tiny: Run) -> None:

@@ -27,7 +27,7 @@ def copy(tiny: Run, tmp_path: Path) -> Path:
 
 def test_it_holds_what_it_says(tiny: Run) -> None:
     names = {entry.path for entry in tiny.package.manifest.files}
-    assert names == {"model.safetensors", "README.md", "seen.json"}
+    assert names == {"model.safetensors", "README.md", "seen.json", "calibration.safetensors"}
     assert read_package(tiny.package.folder).sha256 == tiny.package.sha256
 
 
@@ -38,7 +38,7 @@ def test_arguments_that_could_fetch_or_fill_are_refused(copy: Path, arguments: d
     manifest.architecture.arguments = arguments
     write_package(copy, manifest, {entry.path: (copy / entry.path).read_bytes() for entry in package.manifest.files})
     with pytest.raises(im.ImagineError, match="A network here takes no argument"):
-        _ = im.load(copy).classifier
+        _ = im.load(copy).network
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "README.md", "seen.json"])
@@ -92,7 +92,7 @@ def test_weights_of_another_network_are_refused(copy: Path) -> None:
     files = {entry.path: (copy / entry.path).read_bytes() for entry in package.manifest.files}
     write_package(copy, manifest, files)
     with pytest.raises(ModelError, match="does not fit the network"):
-        _ = im.load(copy).classifier
+        _ = im.load(copy).network
 
 
 def test_an_unknown_network_is_refused(copy: Path) -> None:
@@ -102,7 +102,7 @@ def test_an_unknown_network_is_refused(copy: Path) -> None:
     files = {entry.path: (copy / entry.path).read_bytes() for entry in package.manifest.files}
     write_package(copy, manifest, files)
     with pytest.raises(im.ImagineError, match=r"torchvision has no network 'os\.system'"):
-        _ = im.load(copy).classifier
+        _ = im.load(copy).network
 
 
 def test_a_folder_with_other_things_is_left_alone(tiny: Run, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import imagine_lib as im
-from imagine_lib.data.imageset import open_images
 from imagine_lib.data.loading import load_canvases
+from imagine_lib.data.opening import open_images
 from imagine_lib.data.synthetic import DRAWN, draw_image
 from imagine_lib.errors import DemonstrationModelError
 
@@ -60,7 +60,7 @@ def test_it_knows_its_classes(starter: im.Model, drawings: list[Path]) -> None:
 
 def test_it_answers_as_it_did(starter: im.Model, drawings: list[Path]) -> None:
     canvases = load_canvases(open_images(drawings).items, starter.package.manifest.input).canvases
-    answers = starter.classifier.probabilities(canvases, starter.device)
+    answers = starter.network.probabilities(canvases, starter.device)
     assert np.abs(answers - np.asarray(json.loads(GOLDEN.read_text()))).max() < 1e-3
 
 
