@@ -90,9 +90,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(model: Model, tmp_path: Path) ->
     arguments = [str(model.package.folder), str(tmp_path / "images"), str(tmp_path / "kept")]
     for _ in range(3):
         before = chunks_in(tmp_path / "kept")
-        process = subprocess.Popen(
-            [sys.executable, "-c", PREDICT, *arguments], env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
+        process = subprocess.Popen([sys.executable, "-c", PREDICT, *arguments], env=os.environ | threads())
         enough = before + rng.randint(1, 12)
         while process.poll() is None and chunks_in(tmp_path / "kept") < enough:
             time.sleep(0.001)
