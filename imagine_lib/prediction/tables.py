@@ -47,14 +47,10 @@ def to_dataframe(predictions: Predictions) -> pd.DataFrame:
     if isinstance(items, ClassAnswers):
         return _class_table(items)
     if predictions.task == Task.CLASSIFICATION:
-        rows = [
-            (i.image, i.sample, i.label, i.probability, i.status, i.top[0].aphia_id if i.top else None) for i in items
-        ]
+        rows = [(*_names(i), i.label, i.probability, i.status, i.top[0].aphia_id if i.top else None) for i in items]
         return _typed(pd.DataFrame(rows, columns=COLUMNS))
     objects = [
-        (i.image, i.sample, f.label, f.probability, i.status, f.aphia_id, *f.box, f.area)
-        for i in items
-        for f in i.found
+        (*_names(i), f.label, f.probability, i.status, f.aphia_id, *f.box, f.area) for i in items for f in i.found
     ]
     return _typed(pd.DataFrame(objects, columns=[*COLUMNS, *BOX, "area"]))
 
@@ -94,8 +90,6 @@ def write_csv(predictions: Predictions, path: str | os.PathLike[str]) -> Path:
         It cannot be written; what was there before stays.
     """
     table = to_dataframe(predictions)
-    for column in ("image", "sample"):
-        table[column] = table[column].map(readable, na_action="ignore")
     return write_export(path, table.to_csv(index=False, lineterminator="\r\n").encode())
 
 
@@ -121,11 +115,8 @@ def write_parquet(predictions: Predictions, path: str | os.PathLike[str]) -> Pat
         It cannot be written; what was there before stays.
     """
     require_parquet()
-    table = to_dataframe(predictions)
-    for column in ("image", "sample"):
-        table[column] = table[column].map(readable, na_action="ignore")
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
+    to_dataframe(predictions).to_parquet(buffer, index=False)
     return write_export(path, buffer.getvalue())
 
 
@@ -162,6 +153,14 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def _readable(name: str | None) -> str | None:
+    return None if name is None else readable(name)
+
+
+def _names(item: Prediction) -> tuple[str, str | None]:
+    return readable(item.image), _readable(item.sample)
+
+
 def _class_table(answers: ClassAnswers) -> pd.DataFrame:
     import pandas as pd
 
@@ -170,8 +169,8 @@ def _class_table(answers: ClassAnswers) -> pd.DataFrame:
     return _typed(
         pd.DataFrame(
             {
-                "image": pd.Series([item.name for item in answers.images], dtype=object),
-                "sample": pd.Series(answers.samples, dtype=object),
+                "image": pd.Series([readable(item.name) for item in answers.images], dtype=object),
+                "sample": pd.Series([_readable(name) for name in answers.samples], dtype=object),
                 "label": pd.Series([classes[label].name for label in labels], dtype=object),
                 "probability": answers.probabilities.max(axis=1, initial=0).astype(float).round(6),
                 "status": pd.Series([STATUSES[status] for status in answers.statuses.tolist()], dtype=object),
@@ -186,7 +185,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(item: Prediction) -> dict[str, Any]:
-    head = {"image": readable(item.image), "sample": None if item.sample is None else readable(item.sample)}
+    head: dict[str, Any] = dict(zip(("image", "sample"), _names(item), strict=True))
     if item.top:
         top = [{"label": g.label, "probability": g.probability, "aphia_id": g.aphia_id} for g in item.top]
         label = {"label": item.label, "probability": item.probability, "status": item.status}
