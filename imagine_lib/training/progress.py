@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Event = dict[str, Any]
-"""``type`` (reading, preview, progress, metric, message) and what belongs to it; plain data."""
+"""``type`` (reading, preview, progress, metric, end, message) and what belongs to it; plain data."""
 
 Watcher = Callable[[Event], None]
 """Called with each event as it happens."""

@@ -113,6 +113,9 @@ def retrain(
             f"the training was stopped before its end; retrain with folder={str(folder)!r} to go on from there."
         ) from None
 
+    log.emit("end", epochs=standing.epoch - 1, best_epoch=standing.best_epoch)
+    if standing.epoch <= recipe.epochs:
+        log.emit("message", text=f"Nothing became better for {recipe.patience} epochs: the best of before is kept.")
     manifest.provenance.arguments["batch_size"] = standing.batch_size
     finished = objective.finish(network, manifest, split.test, seen)
     manifest.metrics = test_metrics(finished.evaluation)

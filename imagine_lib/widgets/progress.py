@@ -55,6 +55,8 @@ def advance(state: dict[str, Any], event: Event) -> dict[str, Any]:
         case "progress":
             done = event["epoch"] - 1 + event["step"] / event["steps"]
             state |= {"epoch": event["epoch"], "epochs": event["epochs"], "share": done / event["epochs"]}
+        case "end":
+            state |= {"share": 1.0}
         case "metric":
             row = {key: event[key] for key in ("epoch", "loss", "score", "score_name")}
             state |= {"history": [*state["history"], row]}

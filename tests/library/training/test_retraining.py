@@ -105,6 +105,8 @@ def test_the_widget_follows_the_events(tiny: Run) -> None:
         shares.append(state["share"])
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+    early = advance({"epoch": 8, "epochs": 10, "share": 0.8, "history": [], "messages": []}, {"type": "end"})
+    assert early["share"] == 1.0
     assert [row["epoch"] for row in state["history"]] == [1, 2]  # type: ignore[attr-defined]
 
 
