@@ -9,7 +9,9 @@ from typing import Any
 from tornado.web import StaticFileHandler
 
 from hub_config.settings import Settings, read_secret
-from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover, discovery_url
+from hub_config.signin.audit import write_to
+from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
+from hub_config.signin.handlers import TOKEN_SCOPE
 
 PAGES = Path(__file__).parent / "pages"
 CRYPT_KEY_BYTES = 32
@@ -64,20 +66,21 @@ def _proxy(c: Any, settings: Settings) -> None:
 
 
 def _signin(c: Any, settings: Settings) -> None:
-    iam, endpoints = settings.iam, discover(settings.iam.issuer, settings.state / "discovery.json")
+    iam = settings.iam
+    write_to(settings.state / "audit.jsonl")
     c.JupyterHub.authenticator_class = IAMAuthenticator
     c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
     signin = c.IAMAuthenticator
-    signin.login_service = iam.name
+    signin.login_service, signin.issuer = iam.name, iam.issuer
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
-    signin.discovery_url = discovery_url(iam.issuer)
-    signin.authorize_url, signin.token_url = endpoints.authorize, endpoints.token
-    signin.userdata_url, signin.end_session_url = endpoints.userinfo, endpoints.end_session
+    signin.state_folder = str(settings.state)
     signin.after_logout_url = f"{settings.public_url}/hub/"
     signin.oauth_callback_url = f"{settings.public_url}/hub/oauth_callback"
     signin.scope, signin.username_claim = iam.scopes, iam.username_claim
     signin.enable_auth_state = signin.manage_groups = signin.enable_pkce = True
-    signin.refresh_pre_spawn = True
+    signin.refresh_pre_spawn = signin.auth_refresh_strict = True
+    signin.timeout, signin.patience, signin.grace = iam.timeout, iam.patience, iam.grace
+    signin.reconcile_interval, signin.work_goes_on = iam.reconcile_interval, iam.work_goes_on
     signin.allowed_groups, signin.admin_groups = set(iam.allowed_groups), set(iam.admin_groups)
     signin.custom_403_message = NOT_IN_A_GROUP
 
@@ -98,10 +101,12 @@ def _spawner(c: Any, settings: Settings) -> None:
         "access:services!service=imagine",
         "read:users:name!user",
         "read:users:groups!user",
+        TOKEN_SCOPE,
     ]
 
 
 def _platform(c: Any, settings: Settings) -> None:
+    c.JupyterHub.custom_scopes = {TOKEN_SCOPE: {"description": "Borrow an access token of the IAM"}}
     c.JupyterHub.services = [
         {
             "name": "imagine",
@@ -111,7 +116,7 @@ def _platform(c: Any, settings: Settings) -> None:
         }
     ]
     c.JupyterHub.load_roles = [
-        {"name": "user", "scopes": ["self", "access:services!service=imagine"]},
+        {"name": "user", "scopes": ["self", "access:services!service=imagine", TOKEN_SCOPE]},
         {"name": "imagine-platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]},
     ]
 
