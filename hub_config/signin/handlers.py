@@ -89,10 +89,18 @@ class TokenHandler(APIHandler):  # type: ignore[misc]
 
     authenticator: IAMAuthenticator
 
+    async def refresh_auth(self, user: Any, force: bool = False) -> Any:  # noqa: ARG002
+        """Leave the look at the sign-in to :meth:`get`, which says what is wrong with it."""
+        return user
+
     async def get(self) -> None:
         """Answer ``GET /hub/imagine/token?audience=…``."""
         user = self.current_user
-        if user is None or not self._token_authenticated or TOKEN_SCOPE not in self.expanded_scopes:
+        if (
+            user is None
+            or not getattr(self, "_token_authenticated", False)
+            or TOKEN_SCOPE not in self.expanded_scopes
+        ):
             raise HTTPError(403, "This hub token may not ask for access tokens of the IAM.")
         sign_in = await self.authenticator.live_token(user)
         if sign_in is None:
