@@ -12,6 +12,7 @@ from hub_config.settings import Settings, read_secret
 from hub_config.signin.audit import write_to
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
 from hub_config.signin.handlers import TOKEN_SCOPE
+from hub_config.signin.operations import OPERATE_SCOPE, read_notice
 
 PAGES = Path(__file__).parent / "pages"
 CRYPT_KEY_BYTES = 32
@@ -52,7 +53,10 @@ def _hub(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
     c.JupyterHub.cleanup_servers = True
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
-    c.JupyterHub.template_vars = {"account_url": settings.iam.account_url}
+    c.JupyterHub.template_vars = {
+        "account_url": settings.iam.account_url,
+        "notice": lambda _user: read_notice(settings.state),
+    }
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
     c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
     c.JupyterHub.tornado_settings = {"headers": HEADERS}
@@ -106,16 +110,21 @@ def _spawner(c: Any, settings: Settings) -> None:
 
 
 def _platform(c: Any, settings: Settings) -> None:
-    c.JupyterHub.custom_scopes = {TOKEN_SCOPE: {"description": "Borrow an access token of the IAM"}}
+    c.JupyterHub.custom_scopes = {
+        TOKEN_SCOPE: {"description": "Borrow an access token of the IAM"},
+        OPERATE_SCOPE: {"description": "Put users out, show a banner, start no new servers"},
+    }
     c.JupyterHub.services = [
         {
             "name": "imagine",
             "url": f"http://{settings.platform.listen}",
             "api_token": read_secret(settings.platform.token_file),
             "display": False,
-        }
+        },
+        {"name": "imagine-operator", "api_token": read_secret(settings.operator_token_file), "display": False},
     ]
     c.JupyterHub.load_roles = [
+        {"name": "imagine-operator", "services": ["imagine-operator"], "scopes": [OPERATE_SCOPE]},
         {"name": "user", "scopes": ["self", "access:services!service=imagine", TOKEN_SCOPE]},
         {"name": "imagine-platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]},
     ]

@@ -19,6 +19,7 @@ from hub_config.signin.claims import normalise_groups
 from hub_config.signin.handlers import CallbackHandler, LoginHandler, LogoutHandler, TokenHandler
 from hub_config.signin.iam import IAM, Client, ForgedError, IAMAwayError, IAMRefusalError
 from hub_config.signin.identities import Identities, NameTakenError
+from hub_config.signin.operations import OperateHandler
 from hub_config.signin.reconciler import Reconciler
 from hub_config.signin.state import SignIn, Standing, read_sign_in
 
@@ -71,7 +72,7 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
         self.identities = Identities(app.db)
         self.reconciler = Reconciler(app, self)
         self._rounds = asyncio.create_task(self.reconciler.run())
-        return [*super().get_handlers(app), (r"/imagine/token", TokenHandler)]
+        return [*super().get_handlers(app), (r"/imagine/token", TokenHandler), (r"/imagine/operate", OperateHandler)]
 
     # ------------------------------------------------------------------------------------------------ signing in
 

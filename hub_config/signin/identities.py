@@ -74,8 +74,10 @@ class Identities:
         blocked = select(IDENTITIES.c.blocked_since).where(IDENTITIES.c.name == name.lower())
         return self._session.execute(blocked).scalar() is not None
 
-    def block(self, name: str, blocked: bool) -> None:
-        """Put a user out, or let them in again."""
+    def block(self, name: str, blocked: bool) -> bool:
+        """Put a user out, or let them in again; return whether there is such a user."""
         since = func.now() if blocked else None
-        self._session.execute(update(IDENTITIES).where(IDENTITIES.c.name == name.lower()).values(blocked_since=since))
+        change = update(IDENTITIES).where(IDENTITIES.c.name == name.lower()).values(blocked_since=since)
+        found = self._session.execute(change.returning(IDENTITIES.c.name)).scalar() is not None
         self._session.commit()
+        return found

@@ -148,9 +148,9 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         return folder / f"{self.user.name}.log"
 
     async def _link(self) -> Credential | None:
-        state = await self.user.get_auth_state()
+        sign_in = await self.authenticator.live_token(self.user)
         try:
-            return await link(self.settings.storage.url, (state or {}).get("access_token", ""))
+            return await link(self.settings.storage.url, sign_in.access_token if sign_in else "")
         except LinkError as error:
             self.say(str(error))
             return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits
 
+from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
 from hub_config.spawn.refusal import SpawnRefusal
@@ -44,7 +45,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
-        return render_form(await self._modules(), self._profiles(), self.hardware_note)
+        reason = read_notice(self.settings.state).draining
+        return render_form(await self._modules(), self._profiles(), reason or self.hardware_note)
 
     def options_from_form(self, formdata: Mapping[str, list[str]]) -> dict[str, Any]:
         """Turn the form's fields into options; they are checked like those of the API."""
@@ -52,6 +54,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:  # noqa: ARG002
         """Check the choice and set everything that follows from it anew."""
+        if reason := read_notice(self.settings.state).draining:
+            raise SpawnRefusal(reason, 503)
         try:
             self.request = check_request(user_options, await self._modules(), self._profiles())
         except SpawnRefusal:

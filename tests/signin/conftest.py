@@ -52,10 +52,14 @@ class Hub:
         for name in ("state", "tokens"):
             (folder / name).mkdir()
         (folder / "secret").write_text(SECRET)
+        for name in ("operator", "platform"):
+            (folder / f"{name}-token").write_text(f"the-{name}-token-of-these-tests")
         settings = {
             "public_url": self.url,
             "hub_listen": f"127.0.0.1:{self.port}",
             "state": str(folder / "state"),
+            "operator_token_file": str(folder / "operator-token"),
+            "platform": {"token_file": str(folder / "platform-token")},
             "iam": {"issuer": self.passage.url, "client_secret_file": str(folder / "secret"), **iam},
         }
         (folder / "settings.yml").write_text(yaml.safe_dump(settings))
@@ -137,6 +141,18 @@ class Hub:
         """Ask the broker."""
         headers = {"Authorization": f"token {token}"}
         return httpx.get(f"{self.url}/hub/imagine/token", params=query, headers=headers, trust_env=False, timeout=60)
+
+    def operate(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``imagine-hub``."""
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from hub_config.operate import main; sys.exit(main())",
+            *arguments,
+        ]
+        return subprocess.run(
+            command, env=self.environment, cwd=PROJECT, text=True, capture_output=True, check=False, timeout=120
+        )
 
     def refreshes(self) -> int:
         """Return how often the hub has renewed a token."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.proxy import Proxy
@@ -51,15 +52,14 @@ class PortSpawner(LocalProcessSpawner):  # type: ignore[misc]
         """Leave the account alone: there is none."""
         return env
 
-    def make_preexec_fn(self, name: str) -> Any:  # noqa: ARG002
+    def make_preexec_fn(self, name: str) -> Any:
         """Stay who we are."""
         return None
 
     async def start(self) -> tuple[str, int]:
         """Write the server's token where the test finds it."""
         address: tuple[str, int] = await super().start()
-        with open(os.path.join(os.environ["SMALL_HUB_TOKENS"], self.user.name), "w") as file:  # noqa: ASYNC230
-            file.write(self.api_token)
+        (Path(os.environ["SMALL_HUB_TOKENS"]) / self.user.name).write_text(self.api_token)
         return address
 
 
@@ -71,6 +71,6 @@ c.JupyterHub.spawner_class = PortSpawner
 c.PortSpawner.server_token_scopes = c.LocalSpawner.server_token_scopes
 c.PortSpawner.http_timeout = 30
 c.PortSpawner.poll_interval = 1
-c.JupyterHub.services = []
-c.JupyterHub.load_roles = [role for role in c.JupyterHub.load_roles if "services" not in role]
+for service in c.JupyterHub.services:
+    service.pop("url", None)
 c.Authenticator.auth_refresh_age = int(os.environ["SMALL_HUB_REFRESH_AGE"])
