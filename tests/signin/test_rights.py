@@ -6,8 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
+from imagine_lib.errors import PlatformError
+from imagine_lib.identity import iam_token
 from tests.signin.conftest import Visitor, running, until
 
 if TYPE_CHECKING:
@@ -68,6 +71,20 @@ def test_the_broker_lends_live_access_tokens_and_nothing_else(hub: Hub) -> None:
     assert all(answer["expires_at"] > time.time() + 50 for answer in answers)
     assert len({answer["access_token"] for answer in answers}) == 1
     assert answers[0]["access_token"] != first["access_token"]
+
+
+def test_a_notebook_gets_a_token_that_renews_itself(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in(hub, "rosa", server=True)
+    monkeypatch.setenv("JUPYTERHUB_API_URL", f"{hub.url}/hub/api")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", hub.server_token("rosa"))
+    first = iam_token()
+    time.sleep(TOKEN_SECONDS)
+    second = iam_token()
+    who = {"Authorization": f"Bearer {second}"}
+    assert httpx.get(f"{hub.passage.url}/oauth/userinfo", headers=who).json()["preferred_username"] == "rosa"
+    assert first != second
+    with pytest.raises(PlatformError, match="The IAM gives no token for 'elsewhere'"):
+        iam_token(audience="elsewhere")
 
 
 def test_the_broker_lends_nothing_to_a_browser_or_to_a_token_without_the_scope(hub: Hub) -> None:
