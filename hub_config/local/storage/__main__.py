@@ -15,6 +15,7 @@ from cheroot.wsgi import Server
 
 from .app import Storage
 from .config import ConfigError, from_environment
+from .connection import Connection
 from .services import Services
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _log = logging.getLogger("hub_config.local.storage")
 class _Server(Server):
     """Cheroot with room for many waiting clients, and without their broken connections in the log."""
 
+    ConnectionClass = Connection
     keep_alive_conn_limit = 256
     max_request_header_size = 64 * 1024
 

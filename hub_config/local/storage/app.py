@@ -1,20 +1,20 @@
 """The server's front door: which part answers a path, and what every answer has in common.
 
-A part that is added later (Login Flow v2, chunked upload, the trash) is one module with one line in the table here.
+Each part is one module with one line in the table here.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import dav, ocs
+from . import dav, dav_bulk, dav_trash, dav_uploads, ocs
 from .dav_list import foreign_home
-from .errors import NotSignedIn, Refused
+from .errors import NotSignedIn, Refused, from_disk
 from .http import Request, Response
+from .login import Login
 from .ocs_cloud import Cloud, status_page
 from .ocs_shares import Sharing
 from .signin import basic
@@ -22,6 +22,7 @@ from .signin import basic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .accounts import User
     from .services import Services
     from .shares import Share
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _READING = {"GET", "HEAD", "PROPFIND", "OPTIONS"}
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ALWAYS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -42,14 +42,21 @@ class Storage:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._ocs = {**Cloud(services).table, **Sharing(services).table}
+        login = Login(services)
         self._parts: dict[tuple[str, ...], Handler] = {
             ("status.php",): status_page,
             ("ocs", "v1.php"): lambda request, parts: ocs.answer(self._ocs, request, 1, parts),
             ("ocs", "v2.php"): lambda request, parts: ocs.answer(self._ocs, request, 2, parts),
             ("remote.php", "dav", "files"): self._files,
+            ("remote.php", "dav", "uploads"): self._own(dav_uploads.answer),
+            ("remote.php", "dav", "trashbin"): self._own(dav_trash.answer),
+            ("remote.php", "dav", "bulk"): self._own(dav_bulk.answer),
             ("remote.php", "webdav"): self._own_files,
             ("remote.php", "dav"): _left_out,
             ("public.php", "dav", "files"): self._link,
+            ("public.php", "webdav"): self._old_link,
+            ("login", "v2"): login.answer,
+            ("apps", "user_oidc"): login.back,
             ("s",): self._link_page,
         }
 
@@ -57,10 +64,13 @@ class Storage:
         """Answer a request."""
         request = Request(environ)
         response = self._answer(request)
-        headers = response.headers + _ALWAYS + ([("X-User-Id", request.user)] if request.user else [])
+        given = {name for name, _ in response.headers}
+        headers = response.headers + [pair for pair in _ALWAYS if pair[0] not in given]
+        if request.user:
+            headers.append(("X-User-Id", request.user))
         if not request.drain():
             headers.append(("Connection", "close"))
-        if not response.body and not any(name == "Content-Length" for name, _ in headers) and response.status != 204:
+        if not response.body and "Content-Length" not in given and response.status != 204:
             headers.append(("Content-Length", "0"))
         start_response(response.status_line, headers)
         return response.body
@@ -71,7 +81,7 @@ class Storage:
         except Refused as refusal:
             return _refusal(request, refusal)
         except OSError as error:
-            return _refusal(request, _from_disk(error))
+            return _refusal(request, from_disk(error))
         except sqlite3.OperationalError as error:
             full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
             return _refusal(request, Refused(507 if full else 503, "The storage's database cannot be written."))
@@ -101,6 +111,14 @@ class Storage:
         user = self._services.sign_in.required(request).user
         return dav.answer(self._services, request, self._services.home(user, "remote.php", "webdav"), parts)
 
+    def _own(self, answer: Callable[[Services, Request, User, list[str]], Response]) -> Handler:
+        """Return the handler of a part that each user has for themselves."""
+
+        def handle(request: Request, parts: list[str]) -> Response:
+            return answer(self._services, request, self._services.sign_in.required(request).user, parts)
+
+        return handle
+
     def _foreign(self, request: Request, parts: list[str]) -> Response:
         """Answer for another user's home: it is there, and that is all."""
         if request.method not in _READING:
@@ -114,6 +132,15 @@ class Storage:
         share = self._opened(request, parts[0] if parts else "")
         world = self._services.link(share, "public.php", "dav", "files", parts[0])
         return dav.answer(self._services, request, world, parts[1:])
+
+    def _old_link(self, request: Request, parts: list[str]) -> Response:
+        """Answer at the old address of all public links, where the token is the login."""
+        _, _, value = (request.header("Authorization") or "").partition(" ")
+        token, _ = basic(value)
+        if not token:
+            raise NotSignedIn("No 'Authorization: Basic' header found", tried=False)
+        world = self._services.link(self._opened(request, token), "public.php", "webdav")
+        return dav.answer(self._services, request, world, parts)
 
     def _opened(self, request: Request, token: str) -> Share:
         """Return the public link, if it is there, still good, and the password fits."""
@@ -158,14 +185,3 @@ def _refusal(request: Request, refusal: Refused) -> Response:
     body = refusal.body
     headers += [("Content-Type", "application/xml; charset=utf-8"), ("Content-Length", str(len(body)))]
     return Response(refusal.status, headers, [] if request.method == "HEAD" else [body])
-
-
-def _from_disk(error: OSError) -> Refused:
-    if error.errno in _NO_SPACE:
-        return Refused(507, "Insufficient space on the server's disk")
-    if error.errno == errno.ENAMETOOLONG:
-        return Refused(400, "The path is too long.")
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return Refused(404, "The file was removed meanwhile.")
-    _log.error("The disk failed: %s", error.strerror)
-    return Refused(503, "The server's disk cannot be used.")

@@ -32,6 +32,8 @@ class Config:
     """Copied into the home of each new user."""
     quota: int | None = None
     """Bytes a user may store; None: no limit."""
+    client_secret: str = ""
+    """What this server signs in with at the IAM as its client; empty: people cannot sign in here."""
     trusted: tuple[Network, ...] = ()
     """Callers that the brute-force guard never locks out."""
 
@@ -62,6 +64,7 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         issuer=environment.get("IMAGINE_IAM_URL", ""),
         skeleton=Path(skeleton).absolute() if skeleton else None,
         quota=int(quota) if quota else None,
+        client_secret=_secret(environment.get("IMAGINE_STORAGE_CLIENT_SECRET_FILE")),
         trusted=_trusted(environment.get("IMAGINE_STORAGE_BRUTE_FORCE", "on")),
     )
 
@@ -70,6 +73,15 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if value := environment.get(name):
         return value
     raise ConfigError(f"{name} is not set: the storage server cannot start without it.")
+
+
+def _secret(name: str | None) -> str:
+    if not name:
+        return ""
+    try:
+        return Path(name).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"IMAGINE_STORAGE_CLIENT_SECRET_FILE names {name}, which cannot be read.") from None
 
 
 def _address(url: str) -> str:

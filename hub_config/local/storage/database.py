@@ -37,6 +37,8 @@ CREATE INDEX IF NOT EXISTS share_node ON share (node);
 CREATE TABLE IF NOT EXISTS mount (
   share INTEGER NOT NULL REFERENCES share ON DELETE CASCADE, uid TEXT NOT NULL, name TEXT,
   PRIMARY KEY (share, uid));
+CREATE TABLE IF NOT EXISTS trash (
+  owner TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, deleted INTEGER NOT NULL, PRIMARY KEY (owner, key));
 """
 
 
@@ -46,6 +48,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._writing = threading.Lock()
         self._connection.executescript(_SCHEMA)
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
@@ -63,7 +66,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All statements of the block take effect, or none."""
-        with self._connection:
+        with self._writing, self._connection:  # SQLite itself would sleep until the other is done, and too long
             self.execute("BEGIN IMMEDIATE")
             yield
 

@@ -7,7 +7,6 @@ the contract, the method is answered by a module of ours that says why: ``dav_li
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -24,7 +23,7 @@ from .dav_move import copy, move
 from .dav_read import get
 from .dav_write import make_folder, put, remove, set_property
 from .errors import Refused
-from .http import Request, Response
+from .http import Begun, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,8 +56,7 @@ def answer(services: Services, request: Request, world: World, parts: list[str])
 
     try:
         # The first block is made here, so that whatever goes wrong before it still becomes an error document.
-        body = iter(_Server(provider, visit, parts)(environ, start))
-        response.body = itertools.chain([next(body, b"")], body)
+        response.body = Begun(_Server(provider, visit, parts)(environ, start))
     except Refused:
         raise
     except (DefusedXmlException, etree.ParseError):
@@ -150,7 +148,7 @@ class _Server(RequestServer):  # type: ignore[misc]
 
 
 def _options(*_: object) -> Response:
-    features = "1, 3, extended-mkcol, nextcloud-checksum-update"
+    features = "1, 3, extended-mkcol, nc-paginate, nextcloud-checksum-update"
     headers = [("Allow", _ALLOW), ("Accept-Ranges", "bytes"), ("DAV", features), ("Content-Length", "0")]
     return Response(200, headers)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from .conditions import check, check_if
@@ -12,13 +13,15 @@ from .conditions import check, check_if
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .homes import Node, Totals
+    from .disk import Totals
+    from .homes import Node
     from .http import Request
     from .nodes import Record
     from .services import Services
     from .world import Spot, World
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~()@:,=!$*;")
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9\-._~()@:,=!$*;]*")
+_PLAIN = frozenset(byte for byte in range(128) if _PLAIN_TEXT.fullmatch(chr(byte)))
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If")
 
 
@@ -45,6 +48,10 @@ class Visit:
             return
         entry = self.find(parts)
         check(self.request, entry.etag if entry else None, entry.modified if entry else 0)
+        self.check_if(parts)
+
+    def check_if(self, parts: Sequence[str]) -> None:
+        """Raise 412 if WebDAV's ``If`` does not hold; what it names no address for is about ``parts``."""
         check_if(self.request, list(parts), self._etag_at)
 
     def _etag_at(self, parts: list[str]) -> str | None:
@@ -76,18 +83,22 @@ class Entry:
     @property
     def href(self) -> str:
         """Its address, percent-encoded in lower case as Nextcloud does."""
-        path = "/" + "/".join(quoted(part) for part in (*self.visit.world.prefix, *self.parts))
-        return path + "/" if self.is_folder else path
+        *above, name = (*self.visit.world.prefix, *self.parts)
+        return f"{_address(tuple(above))}{quoted(name)}{'/' if self.is_folder else ''}"
 
     @property
     def etag(self) -> str:
         """Its entity tag, without quotes."""
-        return self.totals.etag if self.is_folder else self.node.etag
+        if not self.is_folder:
+            return self.node.etag
+        return self.visit.services.homes.tag(self.node, self.visit.totals)
 
     @property
     def size(self) -> int:
         """Its bytes; a folder's are those of all that it holds."""
-        return self.totals.size if self.is_folder else self.node.stat.st_size
+        if not self.is_folder:
+            return self.node.stat.st_size
+        return self.visit.services.homes.totals(self.node, self.visit.totals).size
 
     @property
     def modified(self) -> float:
@@ -98,11 +109,6 @@ class Entry:
     def content_type(self) -> str:
         """Its media type, by the name's ending."""
         return mimetypes.guess_type(self.name)[0] or "application/octet-stream"
-
-    @cached_property
-    def totals(self) -> Totals:
-        """What a folder holds."""
-        return self.visit.services.homes.totals(self.node, self.visit.totals)
 
     @cached_property
     def record(self) -> Record:
@@ -121,12 +127,20 @@ class Entry:
 
     def members(self) -> Iterator[Entry]:
         """Yield what lies in the folder."""
-        for name, spot, node in self.visit.world.members(self.spot, self.node):
-            yield Entry(self.visit, (*self.parts, name), spot, node)
+        world = self.visit.world
+        for name in world.names(self.spot, self.node):
+            if found := world.member(self.spot, self.node, name):
+                spot, node = found
+                yield Entry(self.visit, (*self.parts, name if spot.is_mount else node.name), spot, node)
 
 
 def quoted(text: str) -> str:
     """Percent-encode a segment in lower-case hexadecimal digits."""
-    if text.isalnum() and text.isascii():
+    if _PLAIN_TEXT.fullmatch(text):
         return text
     return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in text.encode())
+
+
+@lru_cache(maxsize=1024)
+def _address(parts: tuple[str, ...]) -> str:
+    return "/" + "".join(f"{quoted(part)}/" for part in parts)

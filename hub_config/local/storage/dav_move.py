@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .dav_write import target
+from .dav_store import target
 from .errors import Refused
 from .http import Response
 from .names import MAX_DEPTH, check_new, segments
@@ -17,7 +17,7 @@ from .shares import Right
 
 if TYPE_CHECKING:
     from .dav_entry import Entry, Visit
-    from .dav_write import Target
+    from .dav_store import Target
 
 
 def copy(visit: Visit, parts: list[str]) -> Response:
@@ -61,14 +61,13 @@ def _both(visit: Visit, parts: list[str]) -> tuple[Entry, Target]:
     source = visit.find(parts)
     if source is None:
         raise Refused(404, f"File with name /{'/'.join(parts)} could not be located")
-    wanted = _destination(visit)
+    wanted = destination(visit)
     visit.check_conditions(parts)
     if not parts or not wanted or wanted == parts:
         raise Refused(403, "Source and destination must be different files or folders.")
     if wanted[: len(parts)] == parts:
         raise Refused(409, "The destination may not be part of the same subtree as the source path.")
-    if visit.request.header("Overwrite") == "F" and visit.find(wanted):
-        raise Refused(412, "The destination node already exists, and the overwrite header is set to false")
+    refuse_overwriting(visit, wanted)
     place = target(visit, wanted, missing_parent=409)
     if place.entry and (place.entry.spot.is_mount or parts[: len(wanted)] == wanted):
         raise Refused(403)
@@ -77,8 +76,20 @@ def _both(visit: Visit, parts: list[str]) -> tuple[Entry, Target]:
     return source, place
 
 
-def _destination(visit: Visit) -> list[str]:
-    """Return the destination within the visitor's world; the host in it is ignored."""
+def refuse_overwriting(visit: Visit, wanted: list[str]) -> None:
+    """Raise 412 where the destination is there and the client will not have it overwritten."""
+    if visit.request.header("Overwrite") == "F" and visit.find(wanted):
+        raise Refused(412, "The destination node already exists, and the overwrite header is set to false")
+
+
+def destination(visit: Visit) -> list[str]:
+    """Return the destination within the visitor's world; the host in it is ignored.
+
+    Raises
+    ------
+    Refused
+        400: none was sent; 403: it lies outside.
+    """
     header = visit.request.header("Destination")
     if not header:
         raise Refused(400, "The destination header was not supplied")

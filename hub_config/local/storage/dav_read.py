@@ -8,15 +8,14 @@ archive.
 from __future__ import annotations
 
 import re
-import time
-import zipfile
 from email.utils import formatdate
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
+from .archive import archive
 from .conditions import check, check_if, matches_range
+from .disk import etag, open_file
 from .errors import Refused
-from .homes import etag, open_file
 from .http import BLOCK, Response
 from .shares import Right
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from .dav_entry import Entry, Visit
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_OLDEST_IN_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
 def get(visit: Visit, parts: list[str]) -> Response:
@@ -45,7 +43,7 @@ def get(visit: Visit, parts: list[str]) -> Response:
 def _file(entry: Entry) -> Response:
     request = entry.visit.request
     try:
-        stream, status = open_file(entry.node)
+        stream, status = open_file(entry.node.disk)
     except OSError:
         raise Refused(404, f"File with name /{'/'.join(entry.parts)} could not be located") from None
     try:
@@ -108,50 +106,7 @@ def _folder(entry: Entry) -> Response:
         ("Content-Type", "application/zip"),
         ("Content-Disposition", _attachment(f"{entry.name or 'download'}.zip")),
     ]
-    return Response(200, headers, _archive(entry, top))
-
-
-def _archive(top: Entry, name: str) -> Iterator[bytes]:
-    """Yield a tree as an archive without compression, folder by folder, file by file."""
-    out = _Outbox()
-    with zipfile.ZipFile(cast("IO[bytes]", out), "w") as archive:
-        yield from _packed(archive, out, top, name)
-    yield out.take()
-
-
-def _packed(archive: zipfile.ZipFile, out: _Outbox, entry: Entry, name: str) -> Iterator[bytes]:
-    moment = max(_OLDEST_IN_ZIP, time.gmtime(entry.modified)[:6])
-    if entry.is_folder:
-        archive.writestr(zipfile.ZipInfo(f"{name}/", moment), b"")
-        for member in entry.members():
-            yield from _packed(archive, out, member, f"{name}/{member.name}")
-        return
-    stream, status = open_file(entry.node)
-    info = zipfile.ZipInfo(name, moment)
-    info.file_size = status.st_size
-    with stream, archive.open(info, "w") as target:
-        while block := stream.read(BLOCK):
-            target.write(block)
-            yield out.take()
-
-
-class _Outbox:
-    """Where the archive is written to and the answer is taken from."""
-
-    def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-
-    def write(self, block: bytes) -> int:
-        self._blocks.append(bytes(block))
-        return len(block)
-
-    def flush(self) -> None:
-        """Do nothing: what was written is there to be taken."""
-
-    def take(self) -> bytes:
-        taken = b"".join(self._blocks)
-        self._blocks.clear()
-        return taken
+    return Response(200, headers, archive(entry, top))
 
 
 def _attachment(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -10,6 +12,8 @@ from wsgidav.dav_error import DAVError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_log = logging.getLogger(__name__)
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CONNECTOR = "OCA\\DAV\\Connector\\Sabre\\Exception\\"
 INVALID_PATH = _CONNECTOR + "InvalidPath"
 _NAMES = {
@@ -81,3 +85,15 @@ class NotSignedIn(Refused):
     def __init__(self, reason: str, *, tried: bool) -> None:
         super().__init__(401, f"No public access to this resource., {reason}")
         self.tried = tried
+
+
+def from_disk(error: OSError) -> Refused:
+    """Return the refusal that tells of a failure of the disk."""
+    if error.errno in _NO_SPACE:
+        return Refused(507, "Insufficient space on the server's disk")
+    if error.errno == errno.ENAMETOOLONG:
+        return Refused(400, "The path is too long.")
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return Refused(404, "The file was removed meanwhile.")
+    _log.error("The disk failed: %s", error.strerror)
+    return Refused(503, "The server's disk cannot be used.")

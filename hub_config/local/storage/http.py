@@ -8,6 +8,7 @@ and not a broken connection.
 from __future__ import annotations
 
 import http
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from .errors import Refused
 from .names import segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 BLOCK = 1 << 18
 """Bytes read or sent at once."""
@@ -39,6 +40,26 @@ class Response:
     def status_line(self) -> str:
         """Status and phrase."""
         return f"{self.status} {http.HTTPStatus(self.status).phrase}"
+
+
+class Begun:
+    """A body whose first block is made already; it can be closed, which a chain of iterators cannot."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._rest = iter(blocks)
+        self._first: bytes | None = next(self._rest, b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
+
+    def close(self) -> None:
+        """Let go of what the body is made from."""
+        if isinstance(self._rest, Generator):
+            self._rest.close()
 
 
 class Request:
@@ -79,6 +100,17 @@ class Request:
         if text.isdecimal():
             return int(text)
         return None if self.environ.get("wsgi.input_terminated") else 0
+
+    @property
+    def total(self) -> int | None:
+        """The announced size of the whole file, of which the body may be a part."""
+        text = self.header("OC-Total-Length") or ""
+        return int(text) if text.isdecimal() else None
+
+    def read(self, size: int) -> bytes:
+        """Return the body's next bytes, at most ``size``; nothing at its end."""
+        block: bytes = self.environ["wsgi.input"].read(size)
+        return block
 
     @property
     def address(self) -> str:

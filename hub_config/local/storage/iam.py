@@ -40,12 +40,26 @@ class IAM:
 
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer
+        self._discovery: dict[str, Any] = {}
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._loaded = float("-inf")
         self._lock = threading.Lock()
 
-    def verify(self, token: str) -> Claims | None:
-        """Return the token's claims, or None if it is no good.
+    def endpoint(self, name: str) -> str:
+        """Return the address of one of the IAM's endpoints.
+
+        Raises
+        ------
+        Refused
+            503: the IAM cannot be asked.
+        """
+        with self._lock:
+            if not self._discovery:
+                self._load()
+            return str(self._discovery[name])
+
+    def verify(self, token: str, nonce: str | None = None) -> Claims | None:
+        """Return the token's claims, or None if it is no good; with a nonce it must carry just this one.
 
         Raises
         ------
@@ -69,6 +83,8 @@ class IAM:
             )
         except jwt.PyJWTError:
             return None
+        if nonce is not None and claims.get("nonce") != nonce:
+            return None
         return _claims(claims)
 
     def _key(self, kid: str | None) -> jwt.PyJWK | None:
@@ -83,6 +99,7 @@ class IAM:
             with httpx.Client(trust_env=False, timeout=10) as client:
                 discovery = client.get(f"{base}/.well-known/openid-configuration").raise_for_status().json()
                 keys = client.get(discovery["jwks_uri"]).raise_for_status().json()
+            self._discovery = discovery
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(keys).keys}
         except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWTError):
             raise Refused(503, "The IAM cannot be reached to check the token; try again later.") from None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from urllib.parse import unquote, unquote_to_bytes
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from .errors import INVALID_PATH, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_DEPTH = 256
 """Folders within folders: far beyond any real tree, far below Python's recursion limit."""
@@ -30,10 +34,18 @@ def segments(raw: str) -> list[str]:
         400: a segment climbs (``..``), hides a separator or a control character, or is no UTF-8.
     """
     path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", "", raw).partition("?")[0]
-    names = [_decoded(segment) for segment in path.split("/") if segment]
-    if len(names) > MAX_DEPTH:
-        raise Refused(400, "The path is too deep.", name=INVALID_PATH)
-    return names
+    return _together(_decoded(segment) for segment in path.split("/") if segment)
+
+
+def plain_segments(path: str) -> list[str]:
+    """Split a path that is not percent-encoded.
+
+    Raises
+    ------
+    Refused
+        400: a segment climbs (``..``) or hides a control character.
+    """
+    return _together(_checked(segment) for segment in path.split("/") if segment)
 
 
 def check_new(name: str) -> None:
@@ -55,9 +67,21 @@ def check_new(name: str) -> None:
 
 def _decoded(segment: str) -> str:
     try:
-        name = unicodedata.normalize("NFC", unquote_to_bytes(segment.encode("latin-1")).decode())
+        name = unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeError:
         raise Refused(400, "The path is not valid UTF-8.", name=INVALID_PATH) from None
+    return _checked(name)
+
+
+def _checked(segment: str) -> str:
+    name = unicodedata.normalize("NFC", segment)
     if not usable(name):
-        raise Refused(400, f"The name {unquote(segment)!a} is not allowed.", name=INVALID_PATH)
+        raise Refused(400, f"The name {name!a} is not allowed.", name=INVALID_PATH)
     return name
+
+
+def _together(names: Iterable[str]) -> list[str]:
+    found = list(names)
+    if len(found) > MAX_DEPTH:
+        raise Refused(400, "The path is too deep.", name=INVALID_PATH)
+    return found

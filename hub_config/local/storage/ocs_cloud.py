@@ -134,9 +134,10 @@ class Cloud:
 
 _CAPABILITIES: dict[str, Any] = {
     "core": {"webdav-root": "remote.php/webdav"},
-    "dav": {},
+    "dav": {"chunking": "1.0", "bulkupload": "1.0"},
     "files": {
-        "bigfilechunking": False,
+        "bigfilechunking": True,
+        "chunked_upload": {"max_size": 100 * 2**20, "max_parallel_count": 5},
         "forbidden_filenames": FORBIDDEN_NAMES,
         "forbidden_filename_basenames": [],
         "forbidden_filename_characters": ["\\", "/"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .dav_entry import Entry, Visit
 from .errors import Refused
-from .names import segments
+from .names import plain_segments
 from .shares import Kind, Right, Share, hash_password
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Sharing:
         }
 
     def _entry(self, request: Request, user: User, path: str) -> Entry:
-        parts = segments(path.replace("%", "%25").encode().decode("latin-1"))
+        parts = plain_segments(path)
         entry = Visit(self._services, request, self._services.home(user)).find(parts) if path else None
         if entry is None:
             raise Refused(404, "Wrong path, file/folder does not exist")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .accounts import Accounts
 from .busy import Busy
 from .database import Database
+from .dav_pages import Listings
 from .guard import Guard
 from .homes import Homes
 from .iam import IAM
@@ -14,6 +15,8 @@ from .nodes import Nodes
 from .quota import Quota
 from .shares import Right, Shares
 from .signin import SignIn
+from .trash import Trash
+from .uploads import Uploads
 from .world import Spot, World
 
 if TYPE_CHECKING:
@@ -30,13 +33,17 @@ class Services:
         self.config = config
         self.database = Database(config.state / "storage.sqlite")
         self.homes = Homes(config.state, config.skeleton)
+        self.uploads = Uploads(config.state, self.homes)
         self.nodes = Nodes(self.database)
+        self.trash = Trash(self.database, self.homes, self.nodes)
         self.accounts = Accounts(self.database, self.homes)
         self.shares = Shares(self.database, self.homes)
         self.quota = Quota(config.quota, self.homes)
         self.busy = Busy()
+        self.listings = Listings()
         self.guard = Guard(config.trusted)
-        self.sign_in = SignIn(self.accounts, IAM(config.issuer), self.guard)
+        self.iam = IAM(config.issuer)
+        self.sign_in = SignIn(self.accounts, self.iam, self.guard)
 
     def home(self, user: User, *prefix: str) -> World:
         """Return a user's world."""

@@ -6,6 +6,7 @@ with it. Whatever is not in the visitor's world has no name in it.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -60,19 +61,22 @@ class World:
         """Return what lies at a place."""
         return self.homes.find(spot.owner, spot.path)
 
-    def members(self, spot: Spot, node: Node) -> list[tuple[str, Spot, Node]]:
-        """Return what lies in a folder: name, place, file or folder."""
-        is_root = spot == self.root
-        own = [
-            (member.name, spot.below([member.name]), member)
-            for member in self.homes.children(node)
-            if not (is_root and member.name in self.mounts)
-        ]
-        if not is_root:
+    def names(self, spot: Spot, node: Node) -> list[str]:
+        """Return the names of what lies in a folder, received shares after the visitor's own."""
+        own = self.homes.names(node)
+        if spot != self.root or not self.mounts:
             return own
-        mounted = [(name, self.mount(share)) for name, share in self.mounts.items()]
-        found = [(name, place, self.node(place)) for name, place in mounted]
-        return own + [(name, place, member) for name, place, member in found if member]
+        return [name for name in own if unicodedata.normalize("NFC", name) not in self.mounts] + list(self.mounts)
+
+    def member(self, spot: Spot, node: Node, name: str) -> tuple[Spot, Node] | None:
+        """Look up what lies in a folder by a name of ``names``."""
+        if spot == self.root and (share := self.mounts.get(name)):
+            place = self.mount(share)
+            found = self.node(place)
+        else:
+            found = self.homes.member(node, name)
+            place = spot.below([found.name]) if found else spot
+        return (place, found) if found else None
 
     @staticmethod
     def mount(share: Share) -> Spot:

@@ -23,7 +23,7 @@ def rclone(alice, tmp_path):
     config = tmp_path / "rclone.conf"
     config.write_text(
         f"[nc]\ntype = webdav\nvendor = nextcloud\nurl = {alice.url()}\nuser = {alice.uid}\n"
-        f"pass = {obscured.strip()}\nnextcloud_chunk_size = 0\npacer_min_sleep = 0\n"
+        f"pass = {obscured.strip()}\nnextcloud_chunk_size = 10Mi\npacer_min_sleep = 0\n"
     )
 
     def run(*arguments: str | Path) -> str:

@@ -144,6 +144,9 @@ def test_a_disk_that_is_full(start, tmp_path):
         assert alice.read("/f") == b"old"
         assert list(alice.listing()) == ["/", "/big", "/f"]
         assert alice.send("DELETE", "/big").status_code == 204
+        assert alice.put("/new", b"n" * 3_000_000).status_code == 507
+        trash = f"{server.url}/remote.php/dav/trashbin/{alice.uid}/trash"
+        assert alice.client.request("DELETE", trash).status_code == 204
         assert alice.put("/new", b"n" * 3_000_000).status_code == 201
     finally:
         server.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sqlite3
 
+import httpx
 import pytest
 
 SHARES = "apps/files_sharing/api/v1/shares"
@@ -297,3 +298,20 @@ def test_search_for_whom_to_share_with(folder, bob):
     groups = folder.ocs("GET", "apps/files_sharing/api/v1/sharees", search="imagine")[1]["groups"]
     assert [one["value"] for one in groups] == [{"shareType": 1, "shareWith": "imagine-users"}]
     assert folder.ocs("GET", "apps/files_sharing/api/v1/sharees", search="%")[1]["users"] == []
+
+
+def test_a_path_with_any_letters_is_shared(alice):
+    alice.send("MKCOL", "/100% what?#; ö")
+    assert alice.share("/100% what?#; ö", 3)["path"] == "/100% what?#; ö"
+    assert alice.ocs("GET", SHARES, path="/100% what?#; ö")[1][0]["path"] == "/100% what?#; ö"
+
+
+def test_the_old_address_of_links(server, folder):
+    share = folder.share("/shared", 3, password="a long password")
+    address = "/public.php/webdav/f.txt"
+    good, bad = (httpx.BasicAuth(share["token"], word)._auth_header for word in ("a long password", "wrong"))
+    assert server.raw("GET", address, Authorization=good) == (200, b"shared")
+    assert server.raw("GET", address, Authorization=bad)[0] == 401
+    assert server.raw("GET", address)[0] == 401
+    nobody = httpx.BasicAuth("nobody", "")._auth_header
+    assert server.raw("GET", address, Authorization=nobody)[0] == 404

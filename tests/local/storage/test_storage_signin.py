@@ -180,7 +180,10 @@ def test_status_and_capabilities(server, alice):
     assert anonymous["bruteforce"] == {"delay": 0, "allow-listed": True}
     known = alice.ocs("GET", "cloud/capabilities")[1]["capabilities"]
     assert known["files"]["forbidden_filename_extensions"] == [".filepart", ".part"]
-    assert known["files"]["bigfilechunking"] is False
+    assert known["files"]["bigfilechunking"] is True
+    assert known["files"]["chunked_upload"] == {"max_size": 104857600, "max_parallel_count": 5}
+    assert known["files"]["forbidden_filename_characters"] == ["\\", "/"]
+    assert known["dav"] == {"chunking": "1.0", "bulkupload": "1.0"}
     assert known["files_sharing"]["api_enabled"] is True
 
 
@@ -217,6 +220,7 @@ def test_the_skeleton_is_copied_once(start, tmp_path):
     alice = server.account("alice")
     assert list(alice.listing(depth="infinity")) == ["/", "/images/", "/images/a.txt"]
     alice.send("DELETE", "/images")
+    assert len(list((alice.home.parent / "trash" / "files").iterdir())) == 1
     server.account(uid=alice.uid)
     assert list(alice.listing(depth="infinity")) == ["/"]
 
@@ -226,6 +230,7 @@ SETTINGS = [
     ({"IMAGINE_STORAGE_URL": "nowhere"}, "must look like http://127.0.0.1:8002, not 'nowhere'"),
     ({"IMAGINE_STORAGE_QUOTA": "much"}, "must be a number of bytes, not 'much'"),
     ({"IMAGINE_STORAGE_SKELETON": "/nope"}, "names /nope, which is not a folder"),
+    ({"IMAGINE_STORAGE_CLIENT_SECRET_FILE": "/nope"}, "names /nope, which cannot be read"),
     ({"IMAGINE_STORAGE_BRUTE_FORCE": "perhaps"}, "must be on, off or networks"),
 ]
 
