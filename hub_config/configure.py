@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.web import StaticFileHandler
 
+from hub_config.link.handlers import StoragePage
 from hub_config.settings import Settings, read_secret
 from hub_config.signin.audit import write_to
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
@@ -58,7 +59,10 @@ def _hub(c: Any, settings: Settings) -> None:
         "notice": lambda _user: read_notice(settings.state),
     }
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
-    c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
+    c.JupyterHub.extra_handlers = [
+        (r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")}),
+        (r"/imagine/storage", StoragePage, {"settings_of_storage": settings.storage}),
+    ]
     c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 

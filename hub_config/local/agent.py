@@ -73,6 +73,8 @@ class Agent:
             match wish["do"]:
                 case "open":
                     return self._open(account, wish.get("credential"))
+                case "renew":
+                    return self._renew(account, wish["credential"])
                 case "close":
                     self._mounts.unmount(account.name)
                     return {"credential": self._credentials.pop(account.name, None)}
@@ -81,6 +83,19 @@ class Agent:
 
     def _open(self, account: Account, credential: dict[str, str] | None) -> dict[str, Any]:
         """Make everything ready for a server: the home, the mount, a folder for its sockets."""
+        return {
+            "messages": self._give(account, credential),
+            "uid": account.uid,
+            "home": str(account.home),
+            "runtime": str(self._sockets(account)),
+        }
+
+    def _renew(self, account: Account, credential: dict[str, str]) -> dict[str, Any]:
+        """Put another key in the place of the one that a server has, and return that."""
+        before = self._credentials.get(account.name)
+        return {"messages": self._give(account, credential), "credential": before}
+
+    def _give(self, account: Account, credential: dict[str, str] | None) -> list[str]:
         mount, messages = None, []
         if credential is not None:
             self._credentials[account.name] = credential
@@ -88,15 +103,8 @@ class Agent:
                 mount = str(self._mounts.mount(account, Credential.model_validate(credential)))
             except MountError as error:
                 messages.append(str(error))
-        messages += _prepare_home(
-            account, {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
-        )
-        return {
-            "uid": account.uid,
-            "home": str(account.home),
-            "runtime": str(self._sockets(account)),
-            "messages": messages,
-        }
+        wish = {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
+        return messages + _prepare_home(account, wish)
 
     def _sockets(self, account: Account) -> Path:
         """Make a folder for a user's sockets, beside no other: its name is chosen here and not by the user."""
@@ -133,13 +141,13 @@ async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
     socket
         The supervisor's.
     wish
-        ``do`` (``open`` or ``close``), ``user``, and ``credential`` to open.
+        ``do`` (``open``, ``renew`` or ``close``), ``user``, and ``credential`` to open or to renew.
 
     Returns
     -------
     dict
-        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``close``: the
-        ``credential`` that is no longer needed, or None.
+        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``renew`` and ``close``:
+        the ``credential`` that is no longer needed, or None.
 
     Raises
     ------
