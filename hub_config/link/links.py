@@ -1,4 +1,4 @@
-"""The links that users made, in the hub's database: the keys are encrypted, and the hub's keys for that can change."""
+"""The links that users made, in the hub's database: encrypted with the hub's keys, which can be changed."""
 
 from __future__ import annotations
 

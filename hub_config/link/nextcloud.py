@@ -72,8 +72,7 @@ async def finish(flow: Flow) -> Credential | None:
     LinkError
         The Nextcloud does not answer.
     """
-    path = flow.endpoint.removeprefix(flow.url)
-    answer = await _ask("POST", flow.url, path, data={"token": flow.token})
+    answer = await _ask("POST", flow.endpoint, "", data={"token": flow.token})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
     told = _json(answer)
@@ -101,7 +100,7 @@ async def get_by_sign_in(url: str, access_token: str) -> Credential:
 
 
 async def check(credential: Credential) -> KeyState:
-    """Ask whether a key still works; a dead one is asked about once, because wrong ones lock the hub's address out."""
+    """Ask once whether a key still works: wrong ones that are tried often lock the hub's address out."""
     auth = (credential.user, credential.password.get_secret_value())
     try:
         answer = await _ask("GET", credential.url, "/ocs/v2.php/cloud/user", auth=auth)
@@ -122,7 +121,7 @@ async def revoke(credential: Credential) -> bool:
 
 
 async def _named(url: str, how: dict[str, Any], password: str) -> Credential:
-    """Return a key with the account's id, which is in the paths of its files and need not be the name to log in by."""
+    """Return a key with the account's id: it is in the paths of files, and need not be the name to log in by."""
     answer = await _ask("GET", url, "/ocs/v2.php/cloud/user", **how)
     try:
         user = _json(answer)["ocs"]["data"]["id"]
