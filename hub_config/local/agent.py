@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREPARE_SECONDS = 60
+SECONDS_BETWEEN_LOOKS = 2
+"""At the mounts: until one that died is there again."""
+
+UNSENT = "{count} files that you had written to ~/nextcloud could not be sent before; they are being sent now."
 
 
 class Agent:
@@ -56,6 +60,21 @@ class Agent:
         """Listen on a socket."""
         return await asyncio.start_unix_server(self._answer, socket)
 
+    async def keep_mounts(self) -> None:
+        """Make mounts again that have ended by themselves."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            for name in self._mounts.dead():
+                await asyncio.to_thread(self._revive, name)
+
+    def _revive(self, name: str) -> None:
+        with self._locks[name]:
+            try:
+                if name in self._mounts.dead():
+                    self._mounts.revive(name)
+            except MountError as error:
+                log.warning("The mount of %s is given up: %s", name, error)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             wish = json.loads(await reader.readline())
@@ -76,8 +95,8 @@ class Agent:
                 case "renew":
                     return self._renew(account, wish["credential"])
                 case "close":
-                    self._mounts.unmount(account.name)
-                    return {"credential": self._credentials.pop(account.name, None)}
+                    unsent = self._mounts.unmount(account.name)
+                    return {"credential": self._credentials.pop(account.name, None), "unsent": unsent}
                 case other:
                     raise ValueError(f"There is no request {other!r}.")
 
@@ -103,6 +122,8 @@ class Agent:
                 mount = str(self._mounts.mount(account, Credential.model_validate(credential)))
             except MountError as error:
                 messages.append(str(error))
+            if unsent := self._mounts.unsent(account.name):
+                messages.append(UNSENT.format(count=unsent))
         wish = {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
         return messages + _prepare_home(account, wish)
 
@@ -147,7 +168,7 @@ async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
         After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``renew`` and ``close``:
-        the ``credential`` that is no longer needed, or None.
+        the ``credential`` that is no longer needed, or None; after ``close`` also how many files are ``unsent``.
 
     Raises
     ------

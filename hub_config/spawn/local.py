@@ -68,7 +68,10 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
         await maybe_future(super().run_post_stop_hook())
-        kept = (await self._ask("close", None))["credential"]
+        answer = await self._ask("close", None)
+        if answer["unsent"]:
+            self.log.warning("%s: %d files could not be sent to the storage", self._log_name, answer["unsent"])
+        kept = answer["credential"]
         if kept is not None:
             await self.linker.give_back(self.user.name, Credential.model_validate(kept))
 
