@@ -77,7 +77,7 @@ def _signin(c: Any, settings: Settings) -> None:
     iam = settings.iam
     write_to(settings.state / "audit.jsonl")
     c.JupyterHub.authenticator_class = IAMAuthenticator
-    c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
+    c.CryptKeeper.keys = _crypt_keys(settings.state / "crypt_keys")
     signin = c.IAMAuthenticator
     signin.login_service, signin.issuer = iam.name, iam.issuer
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
@@ -134,11 +134,14 @@ def _platform(c: Any, settings: Settings) -> None:
     ]
 
 
-def _crypt_key(path: Path) -> bytes:
-    """Return the key that users' IAM tokens are encrypted with, made at the first call."""
+def _crypt_keys(path: Path) -> list[bytes]:
+    """Return the keys that users' tokens and storage keys are encrypted with; the first call makes one.
+
+    One a line, in hexadecimal: the first encrypts, all decrypt.
+    """
     if not path.exists():
         fresh = path.with_suffix(".new")
         fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(CRYPT_KEY_BYTES))
+        fresh.write_text(secrets.token_hex(CRYPT_KEY_BYTES) + "\n")
         fresh.rename(path)
-    return path.read_bytes()
+    return [bytes.fromhex(line) for line in path.read_text().split()]

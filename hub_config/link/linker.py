@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEAD = "Your storage at {url} no longer accepts this workspace's key: link it again, or start without your storage."
 UNLINKED = "No storage is linked, so there is no folder ~/nextcloud: link yours on the page Storage."
 SILENT = "Your storage at {url} does not answer at the moment; the server starts nevertheless."
-WITHOUT = "{why} The server starts without your storage; the page Storage links one."
+WITHOUT = "{why} The server starts without it."
 
 
 @dataclass(frozen=True)
