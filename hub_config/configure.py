@@ -8,9 +8,9 @@ from typing import Any
 
 from tornado.web import StaticFileHandler
 
+from hub_config.audit import write_to
 from hub_config.link.handlers import StoragePage
 from hub_config.settings import Settings, read_secret
-from hub_config.signin.audit import write_to
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
 from hub_config.signin.handlers import TOKEN_SCOPE
 from hub_config.signin.operations import OPERATE_SCOPE, read_notice
@@ -75,7 +75,7 @@ def _proxy(c: Any, settings: Settings) -> None:
 
 def _signin(c: Any, settings: Settings) -> None:
     iam = settings.iam
-    write_to(settings.state / "audit.jsonl")
+    write_to(settings.audit_file)
     c.JupyterHub.authenticator_class = IAMAuthenticator
     c.CryptKeeper.keys = _crypt_keys(settings.state / "crypt_keys")
     signin = c.IAMAuthenticator

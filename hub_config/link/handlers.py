@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub.handlers.base import BaseHandler
 from tornado import web
 
+from hub_config.audit import audit
 from hub_config.link import nextcloud
 from hub_config.link.addresses import AddressError
 from hub_config.link.linker import Linker
 from hub_config.link.nextcloud import LinkError
-from hub_config.signin.audit import audit
 
 if TYPE_CHECKING:
     from hub_config.settings import StorageSettings

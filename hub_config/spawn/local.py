@@ -59,6 +59,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
             self.popen_kwargs = {"stdin": DEVNULL, "stdout": output, "stderr": output}
             address: tuple[str, int] = await super().start()
         await self._wait_until_listening(address[1])
+        self.note("server started")
         return address
 
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002
@@ -67,6 +68,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
 
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
+        self.note("server ended")
         await maybe_future(super().run_post_stop_hook())
         answer = await self._ask("close", None)
         if answer["unsent"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits
 
+from hub_config.audit import audit
 from hub_config.link.linker import Linker
 from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
@@ -108,6 +109,11 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
     async def _access_token(self) -> str:
         sign_in = await self.authenticator.live_token(self.user)
         return sign_in.access_token if sign_in else ""
+
+    def note(self, event: str) -> None:
+        """Write into the audit log what happens to the server."""
+        chosen = {} if self.request is None else {"module": self.request.module, "hardware": self.request.profile}
+        audit(event, user=self.user.name, **chosen)
 
     def say(self, message: str) -> None:
         """Tell the user who waits what happens now."""
