@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     proxy_token_file: Path | None = None
     catalogue: str = str(PROJECT / "images")
     """A folder with one module a folder, or the URL of an index."""
-    audit_file: Path | None = Path(".local/state/hub/audit.jsonl")
-    """Who signed in, started a server, shared or was refused: a JSON line each. None: on standard output."""
+    audit_file: Path | None = None
+    """Who signed in, started a server, shared or was refused: a JSON line each. Without it: on standard output."""
     operator_token_file: Path | None = None
     """The hub token of ``imagine-hub``, with which the people who run the workspace speak to the hub."""
     iam: IAMSettings = IAMSettings()
