@@ -8,8 +8,12 @@ from typing import Any
 
 from tornado.web import StaticFileHandler
 
+from hub_config.audit import write_to
+from hub_config.link.handlers import StoragePage
 from hub_config.settings import Settings, read_secret
-from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator, discover, discovery_url
+from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
+from hub_config.signin.handlers import TOKEN_SCOPE
+from hub_config.signin.operations import OPERATE_SCOPE, read_notice
 
 PAGES = Path(__file__).parent / "pages"
 CRYPT_KEY_BYTES = 32
@@ -50,9 +54,15 @@ def _hub(c: Any, settings: Settings) -> None:
     c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
     c.JupyterHub.cleanup_servers = True
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
-    c.JupyterHub.template_vars = {"account_url": settings.iam.account_url}
+    c.JupyterHub.template_vars = {
+        "account_url": settings.iam.account_url,
+        "notice": lambda _user: read_notice(settings.state),
+    }
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
-    c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
+    c.JupyterHub.extra_handlers = [
+        (r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")}),
+        (r"/imagine/storage", StoragePage, {"settings_of_storage": settings.storage}),
+    ]
     c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 
@@ -64,20 +74,21 @@ def _proxy(c: Any, settings: Settings) -> None:
 
 
 def _signin(c: Any, settings: Settings) -> None:
-    iam, endpoints = settings.iam, discover(settings.iam.issuer, settings.state / "discovery.json")
+    iam = settings.iam
+    write_to(settings.audit_file)
     c.JupyterHub.authenticator_class = IAMAuthenticator
-    c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
+    c.CryptKeeper.keys = _crypt_keys(settings.state / "crypt_keys")
     signin = c.IAMAuthenticator
-    signin.login_service = iam.name
+    signin.login_service, signin.issuer = iam.name, iam.issuer
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
-    signin.discovery_url = discovery_url(iam.issuer)
-    signin.authorize_url, signin.token_url = endpoints.authorize, endpoints.token
-    signin.userdata_url, signin.end_session_url = endpoints.userinfo, endpoints.end_session
+    signin.state_folder = str(settings.state)
     signin.after_logout_url = f"{settings.public_url}/hub/"
     signin.oauth_callback_url = f"{settings.public_url}/hub/oauth_callback"
     signin.scope, signin.username_claim = iam.scopes, iam.username_claim
     signin.enable_auth_state = signin.manage_groups = signin.enable_pkce = True
-    signin.refresh_pre_spawn = True
+    signin.refresh_pre_spawn = signin.auth_refresh_strict = True
+    signin.timeout, signin.patience, signin.grace = iam.timeout, iam.patience, iam.grace
+    signin.reconcile_interval, signin.work_goes_on = iam.reconcile_interval, iam.work_goes_on
     signin.allowed_groups, signin.admin_groups = set(iam.allowed_groups), set(iam.admin_groups)
     signin.custom_403_message = NOT_IN_A_GROUP
 
@@ -98,29 +109,39 @@ def _spawner(c: Any, settings: Settings) -> None:
         "access:services!service=imagine",
         "read:users:name!user",
         "read:users:groups!user",
+        TOKEN_SCOPE,
     ]
 
 
 def _platform(c: Any, settings: Settings) -> None:
+    c.JupyterHub.custom_scopes = {
+        TOKEN_SCOPE: {"description": "Borrow an access token of the IAM"},
+        OPERATE_SCOPE: {"description": "Put users out, show a banner, start no new servers"},
+    }
     c.JupyterHub.services = [
         {
             "name": "imagine",
             "url": f"http://{settings.platform.listen}",
             "api_token": read_secret(settings.platform.token_file),
             "display": False,
-        }
+        },
+        {"name": "imagine-operator", "api_token": read_secret(settings.operator_token_file), "display": False},
     ]
     c.JupyterHub.load_roles = [
-        {"name": "user", "scopes": ["self", "access:services!service=imagine"]},
+        {"name": "imagine-operator", "services": ["imagine-operator"], "scopes": [OPERATE_SCOPE]},
+        {"name": "user", "scopes": ["self", "access:services!service=imagine", TOKEN_SCOPE]},
         {"name": "imagine-platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]},
     ]
 
 
-def _crypt_key(path: Path) -> bytes:
-    """Return the key that users' IAM tokens are encrypted with, made at the first call."""
+def _crypt_keys(path: Path) -> list[bytes]:
+    """Return the keys that users' tokens and storage keys are encrypted with; the first call makes one.
+
+    One a line, in hexadecimal: the first encrypts, all decrypt.
+    """
     if not path.exists():
         fresh = path.with_suffix(".new")
         fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(CRYPT_KEY_BYTES))
+        fresh.write_text(secrets.token_hex(CRYPT_KEY_BYTES) + "\n")
         fresh.rename(path)
-    return path.read_bytes()
+    return [bytes.fromhex(line) for line in path.read_text().split()]

@@ -49,6 +49,16 @@ class IAMSettings(Section):
     allowed_groups: list[str] = ["imagine-users"]
     """A user in none of these groups is told so and gets no server."""
     admin_groups: list[str] = ["imagine-admins"]
+    timeout: float = Field(default=60, gt=0)
+    """Seconds that the IAM may take for an answer. A renewal that is given up may have used up the refresh token."""
+    patience: float = Field(default=5, gt=0)
+    """Seconds that a page waits for the IAM before it goes on with what is known."""
+    grace: float = Field(default=1800, ge=0)
+    """Seconds for which a user's rights are believed while the IAM does not answer."""
+    reconcile_interval: float = Field(default=300, gt=0)
+    """Seconds within which everyone who has a server or a token is looked at again."""
+    work_goes_on: float = Field(default=86400, ge=0)
+    """Seconds that servers outlive a sign-in whose tokens have ended, which says nothing about the rights."""
 
 
 class StorageSettings(Section):
@@ -56,6 +66,11 @@ class StorageSettings(Section):
 
     url: str = "http://127.0.0.1:8002"
     """Base address: ``<url>/remote.php/dav/files/USER`` is a user's root."""
+    by_sign_in: bool = True
+    """Whether it gives keys for the IAM's tokens (``user_oidc`` with bearer tokens); else users link by consent."""
+    others: list[str] = []
+    """Other Nextclouds that users may link: hosts such as ``cloud.example.org`` or ``*.example.org``, never in the
+    operator's own network, unless written in full with the port."""
 
 
 class PlatformSettings(Section):
@@ -119,6 +134,10 @@ class Settings(BaseSettings):
     proxy_token_file: Path | None = None
     catalogue: str = str(PROJECT / "images")
     """A folder with one module a folder, or the URL of an index."""
+    audit_file: Path | None = None
+    """Who signed in, started a server, shared or was refused: a JSON line each. Without it: on standard output."""
+    operator_token_file: Path | None = None
+    """The hub token of ``imagine-hub``, with which the people who run the workspace speak to the hub."""
     iam: IAMSettings = IAMSettings()
     storage: StorageSettings = StorageSettings()
     platform: PlatformSettings = PlatformSettings()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagine_lib.api import backbone, compare, load
     from imagine_lib.data import ImageSet, Split, open_dataset
     from imagine_lib.errors import ImagineError
+    from imagine_lib.identity import iam_token
     from imagine_lib.model import Backbone, Model
     from imagine_lib.training import Recipe
 
@@ -26,6 +27,7 @@ __all__ = [
     "backbone",
     "catalogue",
     "compare",
+    "iam_token",
     "load",
     "open_dataset",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "Split": "imagine_lib.data",
     "backbone": "imagine_lib.api",
     "compare": "imagine_lib.api",
+    "iam_token": "imagine_lib.identity",
     "load": "imagine_lib.api",
     "open_dataset": "imagine_lib.data",
 }

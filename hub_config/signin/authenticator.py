@@ -1,30 +1,30 @@
-"""The authenticator: OpenID Connect with PKCE, the IAM's groups become the hub's."""
+"""The authenticator: who signs in, with what rights, and whether that is still so."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import hashlib
 import time
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-import httpx
+from jupyterhub import roles
 from oauthenticator.generic import GenericOAuthenticator
-from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler
-from tornado.httpclient import HTTPClientError
+from oauthenticator.oauth2 import _deserialize_state
 from tornado.web import HTTPError
-from traitlets import Unicode
+from traitlets import Float, Unicode
 
+from hub_config.audit import audit
 from hub_config.signin.claims import normalise_groups
+from hub_config.signin.handlers import CallbackHandler, LoginHandler, LogoutHandler, TokenHandler
+from hub_config.signin.iam import IAM, Client, ForgedError, IAMAwayError, IAMRefusalError
+from hub_config.signin.identities import Identities, NameTakenError
+from hub_config.signin.operations import OperateHandler
+from hub_config.signin.reconciler import Reconciler
+from hub_config.signin.state import SignIn, Standing, read_sign_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-DISCOVERY_SECONDS = 45
-"""How long the hub waits for the IAM when both start together."""
-
-ANSWER_SECONDS = 5
-"""How long the IAM may take to say that it is there."""
+    from collections.abc import Mapping
 
 IAM_IS_DOWN = (
     "The {iam} does not answer, so nobody can sign in at the moment. "
@@ -36,153 +36,224 @@ NOT_IN_A_GROUP = (
     "Ask the people who run it to add you, then sign in again."
 )
 
+NAME_IS_TAKEN = (
+    "The name {name} belongs to another account in this workspace. "
+    "Ask the people who run it: they can tell which of the two is yours."
+)
 
-class DiscoveryError(Exception):
-    """The IAM does not say where its endpoints are."""
+BLOCKED = "The people who run this workspace have ended your access. Ask them if you think that this is a mistake."
 
-
-@dataclass(frozen=True)
-class Endpoints:
-    """Where an IAM answers, as its discovery document says."""
-
-    authorize: str
-    token: str
-    userinfo: str
-    end_session: str
-
-
-def discover(issuer: str, kept: Path) -> Endpoints:
-    """Ask an IAM for its endpoints.
-
-    Parameters
-    ----------
-    issuer
-        Its OIDC issuer.
-    kept
-        File with its last answer, which serves while it does not answer: a hub that restarts must not wait for it.
-
-    Returns
-    -------
-    Endpoints
-
-    Raises
-    ------
-    DiscoveryError
-        It does not answer and never did, or its answer is no discovery document of this issuer.
-    """
-    url = discovery_url(issuer)
-    deadline = time.monotonic() + DISCOVERY_SECONDS
-    while True:
-        try:
-            document = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
-            endpoints = _endpoints(document, issuer)
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            if last := _last_answer(kept, issuer):
-                return last
-            if time.monotonic() > deadline:
-                raise DiscoveryError(f"The IAM at {issuer} does not answer ({error}).") from None
-        else:
-            kept.write_text(json.dumps(document))
-            return endpoints
-        time.sleep(0.2)
-
-
-def discovery_url(issuer: str) -> str:
-    """Return where an issuer says what it offers."""
-    return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-
-
-def _last_answer(kept: Path, issuer: str) -> Endpoints | None:
-    try:
-        return _endpoints(json.loads(kept.read_text()), issuer)
-    except (OSError, ValueError, KeyError, DiscoveryError):
-        return None
-
-
-def _endpoints(document: dict[str, Any], issuer: str) -> Endpoints:
-    if document["issuer"].rstrip("/") != issuer.rstrip("/"):
-        raise DiscoveryError(f"The IAM at {issuer} calls itself {document['issuer']}: set iam.issuer to that.")
-    return Endpoints(
-        document["authorization_endpoint"],
-        document["token_endpoint"],
-        document["userinfo_endpoint"],
-        document.get("end_session_endpoint", ""),
-    )
-
-
-class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]  # oauthenticator is untyped
-    """Sends the browser to the IAM, unless all that it would find there is its own error page."""
-
-    async def get(self) -> None:
-        """Look whether the IAM answers, then redirect."""
-        await self.authenticator.require_iam()
-        super().get()
-
-
-class CallbackHandler(OAuthCallbackHandler):  # type: ignore[misc]
-    """Signs the user in with what the browser brings from the IAM."""
-
-    async def get(self) -> None:
-        """Sign in; an IAM that went away meanwhile is said."""
-        try:
-            await super().get()
-        except (HTTPClientError, OSError):
-            self.log.exception("The IAM failed during a sign-in")
-            raise self.authenticator.iam_is_down() from None
-
-
-class LogoutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # JupyterHub is untyped
-    """Ends the session at the IAM too: the next one at this computer signs in anew."""
-
-    async def default_handle_logout(self) -> None:
-        """Keep what the IAM wants to see before the hub forgets the user."""
-        user = self.current_user
-        state = await user.get_auth_state() if user else None
-        self._id_token = (state or {}).get("id_token") or ""
-        await super().default_handle_logout()
-
-    async def render_logout_page(self) -> None:
-        """Go on to the IAM, which sends the browser back."""
-        address = self.authenticator.end_session_url
-        if not address:
-            await super().render_logout_page()
-            return
-        parameters = {"client_id": self.authenticator.client_id}
-        parameters["post_logout_redirect_uri"] = self.authenticator.after_logout_url
-        if self._id_token:
-            parameters["id_token_hint"] = self._id_token
-        self.redirect(f"{address}?{urlencode(parameters)}")
+FORGED = "The answer from the {iam} could not be trusted, so nobody was signed in. Start again from the first page."
 
 
 class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator is untyped
-    """Signs users in at the IAM and takes their groups from its claims."""
+    """Signs users in at the IAM, takes their groups from its claims, and looks again."""
 
-    end_session_url = Unicode(config=True, help="Where the IAM ends a session (RP-initiated logout).")
-    after_logout_url = Unicode(config=True, help="Where the IAM sends the browser afterwards.")
-    discovery_url = Unicode(config=True, help="Answers where the IAM is well.")
+    issuer = Unicode(config=True, help="The IAM's OIDC issuer.")
+    state_folder = Unicode(config=True, help="Where the IAM's last discovery document is kept.")
+    after_logout_url = Unicode(config=True, help="Where the IAM sends the browser after a logout.")
+    grace = Float(config=True, help="Seconds for which rights are believed while the IAM does not answer.")
+    patience = Float(config=True, help="Seconds that a page waits for the IAM before it goes on with what is known.")
+    timeout = Float(config=True, help="Seconds that the IAM may take for an answer.")
+    reconcile_interval = Float(config=True, help="Seconds within which everyone with something live is looked at.")
+    work_goes_on = Float(config=True, help="Seconds that servers outlive a sign-in whose tokens have ended.")
     login_handler = LoginHandler
     callback_handler = CallbackHandler
     logout_handler = LogoutHandler
 
-    async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
-        """Return the groups that the IAM's claims name."""
-        return set(normalise_groups(auth_state[self.user_auth_state_key]))
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        client = Client(self.client_id, self.client_secret)
+        self.iam = IAM(self.issuer, client, Path(self.state_folder) / "discovery.json", self.timeout)
+        self._looks: dict[str, asyncio.Task[Standing]] = {}
 
-    async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
-        """Renew what is known of a user; while the IAM is away, what was known stays."""
-        try:
-            return await super().refresh_user(user, handler, **kwargs)
-        except (HTTPClientError, OSError) as error:
-            self.log.warning("The IAM does not answer (%s); %s stays signed in as before", error, user.name)
-            return True
+    def get_handlers(self, app: Any) -> list[Any]:
+        """Take the hub's database, begin to look after rights, and return the pages of signing in."""
+        self.identities = Identities(app.db)
+        self.reconciler = Reconciler(app, self)
+        self._rounds = asyncio.create_task(self.reconciler.run())
+        return [*super().get_handlers(app), (r"/imagine/token", TokenHandler), (r"/imagine/operate", OperateHandler)]
 
-    async def require_iam(self) -> None:
-        """Raise what the user reads where the IAM does not answer."""
+    # ------------------------------------------------------------------------------------------------ signing in
+
+    async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Turn the code that the browser brings into a user.
+
+        Raises
+        ------
+        HTTPError
+            503 where the IAM does not answer; 403 where it says no, or the name is another's.
+        """
+        cookie = _deserialize_state(handler.get_state_cookie())
         try:
-            async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
-                (await client.get(self.discovery_url)).raise_for_status()
-        except httpx.HTTPError:
+            tokens = await self.iam.ask_for_tokens(
+                {
+                    "grant_type": "authorization_code",
+                    "code": handler.get_argument("code"),
+                    "redirect_uri": self.get_callback_url(handler),
+                    "code_verifier": cookie["code_verifier"],
+                }
+            )
+            said = await self.iam.check(str(tokens.get("id_token") or ""), self.nonce_of(cookie["state_id"]))
+            claims = await self._claims(tokens["access_token"], said)
+        except IAMAwayError as error:
+            self.log.warning("The IAM failed during a sign-in: %s", error)
             raise self.iam_is_down() from None
+        except (ForgedError, IAMRefusalError) as error:
+            self.log.warning("A sign-in was refused: %s", error)
+            raise HTTPError(403, FORGED.format(iam=self.login_service)) from None
+        sign_in = SignIn(
+            issuer=self.iam.issuer,
+            sub=claims["sub"],
+            scope=tokens.get("scope") or " ".join(self.scope),
+            claims=claims,
+            checked_at=time.time(),
+            **{key: tokens.get(key) or "" for key in ("access_token", "expires_at", "refresh_token", "id_token")},
+        )
+        return self._model(self._name(claims), sign_in)
+
+    def _name(self, claims: Mapping[str, Any]) -> str:
+        called = self.normalize_username(str(self.user_info_to_username(claims)))
+        try:
+            name = self.identities.bind(called, self.iam.issuer, str(claims["sub"]))
+        except NameTakenError:
+            audit("refused", user=called, why="the name belongs to another account")
+            raise HTTPError(403, NAME_IS_TAKEN.format(name=called)) from None
+        if self.identities.is_blocked(name):
+            audit("refused", user=name, why="offboarded")
+            raise HTTPError(403, BLOCKED)
+        return name
+
+    def _model(self, name: str, sign_in: SignIn) -> dict[str, Any]:
+        groups = normalise_groups(sign_in.claims)
+        admin = name in self.admin_users or bool(self.admin_groups & set(groups))
+        return {"name": name, "admin": admin, "groups": groups, "auth_state": sign_in.model_dump()}
+
+    async def _claims(self, access_token: str, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the id token's claims and those of the userinfo endpoint, which knows today's groups."""
+        told = await self.iam.ask_who(access_token)
+        if told.get("sub") != said["sub"]:
+            raise ForgedError("The userinfo endpoint speaks of another account than the id token.")
+        return {**said, **told}
+
+    # ---------------------------------------------------------------------------------------------- looking again
+
+    async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool:  # noqa: ARG002
+        """Return whether a user's rights still hold, as far as can be known in a moment."""
+        return await self.standing(user) is Standing.ALLOWED
+
+    async def standing(self, user: Any) -> Standing:
+        """Look again, but wait for a slow IAM no longer than a person would: then what was known holds.
+
+        Parameters
+        ----------
+        user
+            The hub's.
+
+        Returns
+        -------
+        Standing
+        """
+        look = self._look(user)
+        try:
+            return await asyncio.wait_for(asyncio.shield(look), self.patience)
+        except TimeoutError:
+            self.log.warning("The IAM is slow; %s keeps what was known", user.name)
+            return self._by_grace(read_sign_in(await user.get_auth_state()))
+
+    async def live_token(self, user: Any) -> SignIn | None:
+        """Return a user's sign-in with an access token that lasts a minute at least; None where there is none."""
+        sign_in = read_sign_in(await user.get_auth_state())
+        if sign_in is None or sign_in.is_live:
+            return sign_in
+        await asyncio.shield(self._look(user))
+        sign_in = read_sign_in(await user.get_auth_state())
+        return sign_in if sign_in and sign_in.is_live else None
+
+    def _look(self, user: Any) -> asyncio.Task[Standing]:
+        """Return the one look at this user that is under way: a refresh token that rotates can be used once."""
+        look = self._looks.get(user.name)
+        if look is None:
+            look = self._looks[user.name] = asyncio.create_task(self._look_again(user))
+            look.add_done_callback(lambda _: self._looks.pop(user.name, None))
+        return look
+
+    async def _look_again(self, user: Any) -> Standing:
+        if self.identities.is_blocked(user.name):
+            return Standing.REVOKED
+        sign_in = read_sign_in(await user.get_auth_state())
+        if sign_in is None:
+            return Standing.SIGN_IN_AGAIN
+        try:
+            sign_in = await self._checked(user, sign_in)
+        except IAMAwayError as error:
+            self.log.warning("%s; %s keeps what was known", error, user.name)
+            return self._by_grace(read_sign_in(await user.get_auth_state()))
+        except (IAMRefusalError, ForgedError) as error:
+            self.log.info("%s must sign in again: %s", user.name, error)
+            await self._keep(user, sign_in.model_copy(update={"ended_at": sign_in.ended_at or time.time()}))
+            return Standing.SIGN_IN_AGAIN
+        model = self._model(user.name, sign_in)
+        await self._keep(user, sign_in)
+        allowed = await self.check_allowed(user.name, model)
+        self._apply(user, model if allowed else model | {"admin": False})
+        return Standing.ALLOWED if allowed else Standing.REVOKED
+
+    async def _checked(self, user: Any, sign_in: SignIn) -> SignIn:
+        """Ask the IAM who the user is today, with a fresh token where the one at hand is not taken any more."""
+        if sign_in.is_live:
+            try:
+                return await self._told(sign_in)
+            except IAMRefusalError as error:
+                if error.status != 401:  # RFC 6750: the token has ended
+                    raise
+        return await self._told(await self._renew(user, sign_in))
+
+    async def _told(self, sign_in: SignIn) -> SignIn:
+        claims = await self._claims(sign_in.access_token, {**sign_in.claims, "sub": sign_in.sub})
+        return sign_in.model_copy(update={"claims": claims, "checked_at": time.time(), "ended_at": None})
+
+    async def _renew(self, user: Any, sign_in: SignIn) -> SignIn:
+        if not sign_in.refresh_token:
+            raise IAMRefusalError(401, "no_refresh_token", "the IAM gave none")
+        wish = {"grant_type": "refresh_token", "refresh_token": sign_in.refresh_token, "scope": sign_in.scope}
+        tokens = await self.iam.ask_for_tokens(wish)
+        if tokens.get("id_token"):
+            said = await self.iam.check(tokens["id_token"], nonce=None)
+            if said["sub"] != sign_in.sub:
+                raise ForgedError("The renewed id token speaks of another account.")
+        renewed = sign_in.renewed(tokens)
+        await self._keep(user, renewed)  # at once: the old refresh token is worthless now
+        return renewed
+
+    def _by_grace(self, sign_in: SignIn | None) -> Standing:
+        if sign_in is None or sign_in.ended_at is not None:
+            return Standing.SIGN_IN_AGAIN
+        return Standing.ALLOWED if time.time() - sign_in.checked_at <= self.grace else Standing.UNKNOWN
+
+    async def forget(self, user: Any) -> None:
+        """Make a user's sign-in worthless, here and at the IAM."""
+        sign_in = read_sign_in(await user.get_auth_state())
+        await user.save_auth_state(None)
+        if sign_in and sign_in.refresh_token:
+            try:
+                await self.iam.revoke(sign_in.refresh_token)
+            except (IAMAwayError, IAMRefusalError) as error:
+                self.log.warning("The refresh token of %s could not be revoked: %s", user.name, error)
+
+    async def _keep(self, user: Any, sign_in: SignIn) -> None:
+        await user.save_auth_state(sign_in.model_dump())
+
+    def _apply(self, user: Any, model: Mapping[str, Any]) -> None:
+        user.admin = model["admin"]
+        roles.assign_default_roles(user.db, entity=user.orm_user)
+        user.sync_groups(model["groups"])
+        user.db.commit()
+
+    @staticmethod
+    def nonce_of(state_id: str) -> str:
+        """Return what an id token must repeat: only the browser that began has the cookie that it is made of."""
+        return hashlib.sha256(state_id.encode()).hexdigest()
 
     def iam_is_down(self) -> HTTPError:
         """Return what the user reads while the IAM does not answer."""

@@ -17,7 +17,7 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """Take nothing from the command line or the environment."""
         options = {
-            "bind": state.issuer().netloc,
+            "bind": state.listen(),
             "workers": 1,
             "worker_class": "gthread",
             "threads": 8,

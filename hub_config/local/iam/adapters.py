@@ -9,6 +9,7 @@ from allauth.idp.oidc.adapter import DefaultOIDCAdapter
 from django.conf import settings
 from django.urls import reverse
 
+from .dresses import DRESSES
 from .models import User
 
 SCOPES = {
@@ -66,10 +67,10 @@ class OIDCAdapter(DefaultOIDCAdapter):
     def get_claims(
         self, purpose: str, user: User, client: Any, scopes: Any, email: str | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Add the groups: plain names, sorted."""
+        """Add the groups, sorted, as the IAM writes them that this one is dressed as."""
         claims = super().get_claims(purpose, user, client, scopes, email=email, **kwargs)
         if {"profile", "groups"} & set(scopes):
-            claims["groups"] = sorted(user.groups.values_list("name", flat=True))
+            claims |= DRESSES[settings.DRESS](sorted(user.groups.values_list("name", flat=True)))
         return claims
 
     def populate_access_token(

@@ -130,10 +130,13 @@ ACCOUNT_RATE_LIMITS = {
     "signup": "30/m/ip",
 }
 
+DRESS = state.dress()
+"""As which IAM's the groups are written."""
+
 IDP_OIDC_ADAPTER = "hub_config.local.iam.adapters.OIDCAdapter"
 IDP_OIDC_PRIVATE_KEY = state.signing_key()
 IDP_OIDC_ACCESS_TOKEN_FORMAT = "jwt"  # noqa: S105
-IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = state.token_seconds()
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 30 * 24 * 3600
 IDP_OIDC_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = False

@@ -18,6 +18,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from .dresses import DRESSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,6 +42,39 @@ def issuer() -> SplitResult:
         if url.scheme == "http" and url.hostname and url.port and url.geturl() == f"http://{url.netloc}":
             return url
     raise StartError(f"IMAGINE_IAM_URL is {text!r}; set it to http://HOST:PORT, such as http://127.0.0.1:8001.")
+
+
+def listen() -> str:
+    """Return the socket to listen on: the issuer's, unless something else answers there and passes requests on."""
+    return os.environ.get("IMAGINE_IAM_LISTEN") or issuer().netloc
+
+
+def token_seconds() -> int:
+    """Return how long an access token is good for: an hour, as at INDIGO IAM, or what the operator says.
+
+    Raises
+    ------
+    StartError
+        ``IMAGINE_IAM_TOKEN_SECONDS`` is no number above 0.
+    """
+    text = os.environ.get("IMAGINE_IAM_TOKEN_SECONDS", "3600")
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise StartError(f"IMAGINE_IAM_TOKEN_SECONDS is {text!r}; set it to a number of seconds above 0.")
+
+
+def dress() -> str:
+    """Return as which IAM's the groups are written.
+
+    Raises
+    ------
+    StartError
+        ``IMAGINE_IAM_DRESS`` names none that is known.
+    """
+    text = os.environ.get("IMAGINE_IAM_DRESS", "plain")
+    if text in DRESSES:
+        return text
+    raise StartError(f"IMAGINE_IAM_DRESS is {text!r}; choose one of {', '.join(DRESSES)}.")
 
 
 def folder() -> Path:
