@@ -8,8 +8,9 @@ from typing import Any
 
 from tornado.web import StaticFileHandler
 
+from hub_config.audit import write_to
+from hub_config.link.handlers import StoragePage
 from hub_config.settings import Settings, read_secret
-from hub_config.signin.audit import write_to
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
 from hub_config.signin.handlers import TOKEN_SCOPE
 from hub_config.signin.operations import OPERATE_SCOPE, read_notice
@@ -58,7 +59,10 @@ def _hub(c: Any, settings: Settings) -> None:
         "notice": lambda _user: read_notice(settings.state),
     }
     c.JupyterHub.logo_file = str(PAGES / "static" / "logo.svg")
-    c.JupyterHub.extra_handlers = [(r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")})]
+    c.JupyterHub.extra_handlers = [
+        (r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")}),
+        (r"/imagine/storage", StoragePage, {"settings_of_storage": settings.storage}),
+    ]
     c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 
@@ -71,9 +75,9 @@ def _proxy(c: Any, settings: Settings) -> None:
 
 def _signin(c: Any, settings: Settings) -> None:
     iam = settings.iam
-    write_to(settings.state / "audit.jsonl")
+    write_to(settings.audit_file)
     c.JupyterHub.authenticator_class = IAMAuthenticator
-    c.CryptKeeper.keys = [_crypt_key(settings.state / "crypt_key")]
+    c.CryptKeeper.keys = _crypt_keys(settings.state / "crypt_keys")
     signin = c.IAMAuthenticator
     signin.login_service, signin.issuer = iam.name, iam.issuer
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
@@ -130,11 +134,14 @@ def _platform(c: Any, settings: Settings) -> None:
     ]
 
 
-def _crypt_key(path: Path) -> bytes:
-    """Return the key that users' IAM tokens are encrypted with, made at the first call."""
+def _crypt_keys(path: Path) -> list[bytes]:
+    """Return the keys that users' tokens and storage keys are encrypted with; the first call makes one.
+
+    One a line, in hexadecimal: the first encrypts, all decrypt.
+    """
     if not path.exists():
         fresh = path.with_suffix(".new")
         fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(CRYPT_KEY_BYTES))
+        fresh.write_text(secrets.token_hex(CRYPT_KEY_BYTES) + "\n")
         fresh.rename(path)
-    return path.read_bytes()
+    return [bytes.fromhex(line) for line in path.read_text().split()]

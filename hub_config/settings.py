@@ -66,6 +66,11 @@ class StorageSettings(Section):
 
     url: str = "http://127.0.0.1:8002"
     """Base address: ``<url>/remote.php/dav/files/USER`` is a user's root."""
+    by_sign_in: bool = True
+    """Whether it gives keys for the IAM's tokens (``user_oidc`` with bearer tokens); else users link by consent."""
+    others: list[str] = []
+    """Other Nextclouds that users may link: hosts such as ``cloud.example.org`` or ``*.example.org``, never in the
+    operator's own network, unless written in full with the port."""
 
 
 class PlatformSettings(Section):
@@ -129,6 +134,8 @@ class Settings(BaseSettings):
     proxy_token_file: Path | None = None
     catalogue: str = str(PROJECT / "images")
     """A folder with one module a folder, or the URL of an index."""
+    audit_file: Path | None = None
+    """Who signed in, started a server, shared or was refused: a JSON line each. Without it: on standard output."""
     operator_token_file: Path | None = None
     """The hub token of ``imagine-hub``, with which the people who run the workspace speak to the hub."""
     iam: IAMSettings = IAMSettings()

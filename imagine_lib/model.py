@@ -101,7 +101,7 @@ class Model:
             Files, folders, ``nextcloud:/`` paths, or an ImageSet, whose samples and volumes of water are kept.
         threshold
             Probability below which an answer is marked ``below_threshold``. By default the one that each class was
-            calibrated with, and 0.5 where there is none.
+            calibrated with, and 0.5 where there is none. Objects below it are left out; by default boxes below 0.5.
         folder
             Where answers are kept while they are made: the same call goes on from there when it was broken off.
         progress
@@ -117,7 +117,7 @@ class Model:
         DataError
             A path does not exist, or a folder holds no image.
         UsageError
-            The folder keeps the answers of another model or to other images.
+            The folder keeps the answers of another model or to other images, or the threshold is no probability.
         StorageError
             The folder cannot be written.
         Interrupted
@@ -128,15 +128,18 @@ class Model:
         from imagine_lib.prediction.predict import predict_classes
 
         data = images if isinstance(images, ImageSet) else open_images(_as_list(images))
+        how = self.device, threshold, folder, progress
         if isinstance(self.network, Classifier):
-            return predict_classes(
-                self.name, self.package, self.network, data, self.device, threshold, folder, progress
-            )
-        if folder is not None:
-            raise UsageError("A folder keeps the answers of a model that tells classes apart: leave it out here.")
-        return predict_objects(self.name, self.package, self.network, data, self.device, threshold, progress)
+            return predict_classes(self.name, self.package, self.network, data, *how)
+        return predict_objects(self.name, self.package, self.network, data, *how)
 
-    def evaluate(self, data: ImageSet, taxonomy: str | os.PathLike[str] | None = None) -> Result:
+    def evaluate(
+        self,
+        data: ImageSet,
+        taxonomy: str | os.PathLike[str] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Result:
         """Test on labelled images, leaving out those that it or an ancestor learned from.
 
         Parameters
@@ -146,6 +149,9 @@ class Model:
         taxonomy
             A table of taxa, see :func:`imagine_lib.evaluation.taxonomy.read_taxonomy`: the accuracy at each rank is
             measured too.
+        progress
+            Called with the number of images done and of all, first as they are read and then as they are answered;
+            by default what takes long is shown.
 
         Returns
         -------
@@ -167,11 +173,11 @@ class Model:
         self._require_task(data)
         seen = self.package.seen()
         if isinstance(self.network, Detector):
-            return evaluate_detector(self.network, data, seen, self.device)
+            return evaluate_detector(self.network, data, seen, self.device, progress)
         if isinstance(self.network, Segmenter):
-            return evaluate_segmenter(self.network, data, seen, self.device)
+            return evaluate_segmenter(self.network, data, seen, self.device, progress)
         known = None if taxonomy is None else read_taxonomy(Path(taxonomy))
-        return evaluate_classifier(self.network, data, seen, self.device, known)
+        return evaluate_classifier(self.network, data, seen, self.device, known, progress)
 
     def retrain(
         self,

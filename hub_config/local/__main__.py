@@ -69,7 +69,7 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
     started, places = time.monotonic(), Places.load()
     _remove_sockets()
     runtime, private = _short_folders()
-    mounts = Mounts(places.homes.parent / "mounts", STATE / "mounts")
+    mounts = Mounts(places.homes.parent / "mounts", STATE / "mounts", private)
     _clean_up(accounts, mounts)
     revoke_keys(STATE / "storage" / "storage.sqlite")
     try:
@@ -81,7 +81,7 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
     agent = Agent(accounts, mounts, runtime, places.project / "notebooks" / "tutorials")
     server = await agent.serve(private / "agent.sock")
     ended = _end_on_signals()
-    keeper = asyncio.create_task(keep_short(STATE))
+    keepers = [asyncio.create_task(keep_short(STATE)), asyncio.create_task(agent.keep_mounts())]
     try:
         starting = asyncio.create_task(supervisor.start())
         await asyncio.wait([starting, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,8 @@ async def _run(ports: Ports, accounts: Accounts) -> int:
     finally:
         log.info("Stopping…")
         await supervisor.stop()
-        keeper.cancel()
+        for keeper in keepers:
+            keeper.cancel()
         server.close()
         _clean_up(accounts, mounts)
         _remove_sockets()

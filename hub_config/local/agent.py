@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREPARE_SECONDS = 60
+SECONDS_BETWEEN_LOOKS = 2
+"""At the mounts: until one that died is there again."""
+
+UNSENT = "{count} files that you had written to ~/nextcloud could not be sent before; they are being sent now."
 
 
 class Agent:
@@ -56,6 +60,21 @@ class Agent:
         """Listen on a socket."""
         return await asyncio.start_unix_server(self._answer, socket)
 
+    async def keep_mounts(self) -> None:
+        """Make mounts again that have ended by themselves."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            for name in self._mounts.dead():
+                await asyncio.to_thread(self._revive, name)
+
+    def _revive(self, name: str) -> None:
+        with self._locks[name]:
+            try:
+                if name in self._mounts.dead():
+                    self._mounts.revive(name)
+            except MountError as error:
+                log.warning("The mount of %s is given up: %s", name, error)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             wish = json.loads(await reader.readline())
@@ -73,14 +92,29 @@ class Agent:
             match wish["do"]:
                 case "open":
                     return self._open(account, wish.get("credential"))
+                case "renew":
+                    return self._renew(account, wish["credential"])
                 case "close":
-                    self._mounts.unmount(account.name)
-                    return {"credential": self._credentials.pop(account.name, None)}
+                    unsent = self._mounts.unmount(account.name)
+                    return {"credential": self._credentials.pop(account.name, None), "unsent": unsent}
                 case other:
                     raise ValueError(f"There is no request {other!r}.")
 
     def _open(self, account: Account, credential: dict[str, str] | None) -> dict[str, Any]:
         """Make everything ready for a server: the home, the mount, a folder for its sockets."""
+        return {
+            "messages": self._give(account, credential),
+            "uid": account.uid,
+            "home": str(account.home),
+            "runtime": str(self._sockets(account)),
+        }
+
+    def _renew(self, account: Account, credential: dict[str, str]) -> dict[str, Any]:
+        """Put another key in the place of the one that a server has, and return that."""
+        before = self._credentials.get(account.name)
+        return {"messages": self._give(account, credential), "credential": before}
+
+    def _give(self, account: Account, credential: dict[str, str] | None) -> list[str]:
         mount, messages = None, []
         if credential is not None:
             self._credentials[account.name] = credential
@@ -88,15 +122,10 @@ class Agent:
                 mount = str(self._mounts.mount(account, Credential.model_validate(credential)))
             except MountError as error:
                 messages.append(str(error))
-        messages += _prepare_home(
-            account, {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
-        )
-        return {
-            "uid": account.uid,
-            "home": str(account.home),
-            "runtime": str(self._sockets(account)),
-            "messages": messages,
-        }
+            if unsent := self._mounts.unsent(account.name):
+                messages.append(UNSENT.format(count=unsent))
+        wish = {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
+        return messages + _prepare_home(account, wish)
 
     def _sockets(self, account: Account) -> Path:
         """Make a folder for a user's sockets, beside no other: its name is chosen here and not by the user."""
@@ -133,13 +162,13 @@ async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
     socket
         The supervisor's.
     wish
-        ``do`` (``open`` or ``close``), ``user``, and ``credential`` to open.
+        ``do`` (``open``, ``renew`` or ``close``), ``user``, and ``credential`` to open or to renew.
 
     Returns
     -------
     dict
-        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``close``: the
-        ``credential`` that is no longer needed, or None.
+        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``renew`` and ``close``:
+        the ``credential`` that is no longer needed, or None; after ``close`` also how many files are ``unsent``.
 
     Raises
     ------

@@ -115,6 +115,7 @@ def write_settings(ports: Ports, places: Places, agent_socket: Path) -> Path:
         "hub_listen": f"127.0.0.1:{ports.all['hub']}",
         "proxy_api": ports.url("proxy_api"),
         "proxy_token_file": str(secret("proxy-token")),
+        "audit_file": str(STATE / "audit.jsonl"),
         "operator_token_file": str(secret("operator-token")),
         "catalogue": str(places.project / "images"),
         "iam": {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from hub_config.link.nextcloud import NAME
 from hub_config.local.places import MARK
 from hub_config.local.storage.accounts import revoke_named
 from hub_config.local.storage.database import Database
-from hub_config.spawn.storage import NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from hub_config.local.places import runs_as_root, write_text
+from hub_config.local.places import write_text
+from hub_config.local.rclone import configuration, count_unsent, mount_command
 
 if TYPE_CHECKING:
     from hub_config.local.accounts import Account
@@ -29,9 +29,18 @@ READY_SECONDS = 15
 FLUSH_SECONDS = 20
 """How long an rclone may take to send what it still holds."""
 
+END_SECONDS = 5
+
 
 class MountError(Exception):
     """The storage cannot be mounted; the message says why and what happens instead."""
+
+
+@dataclass(frozen=True)
+class _Mount:
+    process: subprocess.Popen[bytes]
+    account: Account
+    credential: Credential
 
 
 class Mounts:
@@ -43,11 +52,13 @@ class Mounts:
         Folder in which each user's mount point lies.
     state
         Folder for rclone's configurations, caches and logs.
+    sockets
+        Folder with a short path, in which nobody else can go: where each rclone can be asked.
     """
 
-    def __init__(self, points: Path, state: Path) -> None:
-        self._points, self._state = points, state
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+    def __init__(self, points: Path, state: Path, sockets: Path | None = None) -> None:
+        self._points, self._state, self._sockets = points, state, sockets
+        self._running: dict[str, _Mount] = {}
 
     def point(self, account: Account) -> Path:
         """Return where a user's storage appears."""
@@ -67,12 +78,11 @@ class Mounts:
         self._points.mkdir(mode=0o711, parents=True, exist_ok=True)
         point.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_text(folder / "rclone.conf", _configuration(credential))
+        write_text(folder / "rclone.conf", configuration(credential))
+        command = mount_command(account, point, folder, self._socket(account.name))
         with (folder / "rclone.log").open("ab") as output:
-            process = subprocess.Popen(
-                _command(account, point, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-        self._running[account.name] = process
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self._running[account.name] = _Mount(process, account, credential)
         if not _gets_mounted(process, point):
             self.unmount(account.name)
             raise MountError(
@@ -80,19 +90,61 @@ class Mounts:
             )
         return point
 
-    def unmount(self, name: str) -> None:
-        """Unmount a user's storage; what was written is sent first."""
-        process = self._running.pop(name, None)
-        if process is not None:
-            process.terminate()
+    def unmount(self, name: str) -> int:
+        """Unmount a user's storage; what was written is sent first.
+
+        Returns
+        -------
+        int
+            How many files could not be sent. They lie in rclone's cache, and are sent when it mounts again.
+        """
+        mount, unsent = self._running.pop(name, None), 0
+        if mount is not None:
+            unsent = self._wait_until_sent(name, mount.process)
+            mount.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(FLUSH_SECONDS)
-            if process.poll() is None:
-                log.warning("The mount of %s did not end in %d s and is cut off", name, FLUSH_SECONDS)
-                process.kill()
-                process.wait()
+                mount.process.wait(END_SECONDS)
+            if mount.process.poll() is None:
+                log.warning("The mount of %s did not end in %d s and is cut off", name, END_SECONDS)
+                mount.process.kill()
+                mount.process.wait()
         detach(self._points / name)
         (self._state / name / "rclone.conf").unlink(missing_ok=True)
+        return unsent
+
+    def unsent(self, name: str) -> int:
+        """Return how many files of a user were written and are not sent yet."""
+        socket = self._socket(name)
+        return count_unsent(socket) if socket is not None and name in self._running else 0
+
+    def dead(self) -> list[str]:
+        """Return whose mounts have ended by themselves: every look at them fails now."""
+        return [name for name, mount in list(self._running.items()) if mount.process.poll() is not None]
+
+    def revive(self, name: str) -> None:
+        """Mount a user's storage again, with the key that it had.
+
+        Raises
+        ------
+        MountError
+            It cannot be mounted any more.
+        """
+        mount = self._running[name]
+        log.warning("The mount of %s ended with code %s and is made again", name, mount.process.returncode)
+        self.mount(mount.account, mount.credential)
+
+    def _socket(self, name: str) -> Path | None:
+        return None if self._sockets is None else self._sockets / f"{name}.rc"
+
+    def _wait_until_sent(self, name: str, process: subprocess.Popen[bytes]) -> int:
+        deadline = time.monotonic() + FLUSH_SECONDS
+        socket = self._socket(name)
+        while socket is not None and process.poll() is None and (unsent := count_unsent(socket)):
+            if time.monotonic() > deadline:
+                log.warning("%d files of %s could not be sent and are kept until the next start", unsent, name)
+                return unsent
+            time.sleep(0.2)
+        return 0
 
     def unmount_all(self) -> None:
         """Unmount everything, also what an earlier supervisor left."""
@@ -128,40 +180,6 @@ def _require_fuse() -> None:
             "fusermount3 is missing, so there is no folder ~/nextcloud; nextcloud:/ paths work. "
             "To have it, install fuse3 (for example: apt install fuse3)."
         )
-
-
-def _configuration(credential: Credential) -> str:
-    hidden = subprocess.run(
-        [_rclone(), "obscure", "-"],
-        input=credential.password.get_secret_value(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user)}"
-    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {credential.user}\npass = {hidden}\n"
-
-
-def _command(account: Account, point: Path, folder: Path) -> list[str]:
-    command = [_rclone(), "mount", "nextcloud:", str(point), "--config", str(folder / "rclone.conf")]
-    command += ["--cache-dir", str(folder / "cache"), "--vfs-cache-mode", "full", "--vfs-write-back", "1s"]
-    command += [
-        "--webdav-pacer-min-sleep",
-        "0",
-        "--webdav-nextcloud-chunk-size",
-        "0",
-        "--dir-cache-time",
-        "5s",
-        "--umask",
-        "077",
-    ]
-    if runs_as_root():
-        command += ["--allow-other", "--default-permissions", "--uid", str(account.uid), "--gid", str(account.uid)]
-    return command
-
-
-def _rclone() -> str:
-    return str(Path(sys.executable).parent / "rclone")
 
 
 def _gets_mounted(process: subprocess.Popen[bytes], point: Path) -> bool:

@@ -14,7 +14,7 @@ from oauthenticator.oauth2 import _deserialize_state
 from tornado.web import HTTPError
 from traitlets import Float, Unicode
 
-from hub_config.signin.audit import audit
+from hub_config.audit import audit
 from hub_config.signin.claims import normalise_groups
 from hub_config.signin.handlers import CallbackHandler, LoginHandler, LogoutHandler, TokenHandler
 from hub_config.signin.iam import IAM, Client, ForgedError, IAMAwayError, IAMRefusalError

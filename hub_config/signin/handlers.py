@@ -9,7 +9,7 @@ from jupyterhub.apihandlers import APIHandler
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler, _deserialize_state
 from tornado.web import HTTPError
 
-from hub_config.signin.audit import audit
+from hub_config.audit import audit
 from hub_config.signin.iam import ForgedError, IAMAwayError, IAMRefusalError
 from hub_config.signin.state import read_sign_in
 

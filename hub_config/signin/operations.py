@@ -9,7 +9,7 @@ from jupyterhub.apihandlers import APIHandler
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tornado.web import HTTPError
 
-from hub_config.signin.audit import audit
+from hub_config.audit import audit
 
 if TYPE_CHECKING:
     from hub_config.signin.authenticator import IAMAuthenticator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub import orm
 from jupyterhub.utils import new_token
 
-from hub_config.signin.audit import audit
+from hub_config.audit import audit
 from hub_config.signin.state import Standing, read_sign_in
 
 if TYPE_CHECKING:

@@ -20,6 +20,31 @@ _templates = Environment(
 )
 
 
-def render_form(modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile], note: str) -> str:
-    """Return the form's fields as HTML; every text of the catalogue is escaped. The note stands below."""
-    return _templates.get_template("spawn_form.html").render(modules=modules, profiles=profiles, note=note)
+def render_form(
+    modules: list[CatalogueEntry],
+    profiles: Mapping[str, HardwareProfile],
+    *,
+    note: str,
+    closed: str = "",
+    dead_link: str = "",
+    storage_page: str = "",
+) -> str:
+    """Return the form's fields as HTML; every text of the catalogue is escaped.
+
+    Parameters
+    ----------
+    modules, profiles
+        What can be chosen.
+    note
+        Stands below the choice of hardware.
+    closed
+        Why no server is started now; empty: one is.
+    dead_link
+        What is wrong with the link to the user's storage; empty: nothing.
+    storage_page
+        Where it is made anew.
+    """
+    template = _templates.get_template("spawn_form.html")
+    return template.render(
+        modules=modules, profiles=profiles, note=note, closed=closed, dead_link=dead_link, storage_page=storage_page
+    )

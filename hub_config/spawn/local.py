@@ -19,7 +19,6 @@ from hub_config.local.places import runs_as_root
 from hub_config.spawn.mixin import WorkspaceMixin
 from hub_config.spawn.ports import listens
 from hub_config.spawn.refusal import SpawnRefusal
-from hub_config.spawn.storage import LinkError, link, unlink
 from imagine_lib.storage.credentials import Credential
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         """Start the server; without storage where that does not answer."""
         self._steps.clear()
         self.say("Linking your storage")
-        credential = await self._link()
+        credential = await self.key_to_storage()
         self.say("Opening your home folder" if credential is None else "Mounting your storage")
         self._account = await self._ask("open", credential)
         for message in self._account["messages"]:
@@ -60,6 +59,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
             self.popen_kwargs = {"stdin": DEVNULL, "stdout": output, "stderr": output}
             address: tuple[str, int] = await super().start()
         await self._wait_until_listening(address[1])
+        self.note("server started")
         return address
 
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002
@@ -68,10 +68,20 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
 
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
+        self.note("server ended")
         await maybe_future(super().run_post_stop_hook())
-        kept = (await self._ask("close", None))["credential"]
+        answer = await self._ask("close", None)
+        if answer["unsent"]:
+            self.log.warning("%s: %d files could not be sent to the storage", self._log_name, answer["unsent"])
+        kept = answer["credential"]
         if kept is not None:
-            await unlink(Credential.model_validate(kept))
+            await self.linker.give_back(self.user.name, Credential.model_validate(kept))
+
+    async def renew_storage(self, credential: Credential) -> None:
+        """Give a server that runs the new key: the library and the mount go on with it at once."""
+        before = (await self._ask("renew", credential))["credential"]
+        if before is not None:
+            await self.linker.give_back(self.user.name, Credential.model_validate(before))
 
     def get_state(self) -> dict[str, Any]:
         """Keep when the server's process began beside its number, which the system may give to another one day."""
@@ -146,14 +156,6 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         folder = self.settings.state / "servers"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder / f"{self.user.name}.log"
-
-    async def _link(self) -> Credential | None:
-        sign_in = await self.authenticator.live_token(self.user)
-        try:
-            return await link(self.settings.storage.url, sign_in.access_token if sign_in else "")
-        except LinkError as error:
-            self.say(str(error))
-            return None
 
     async def _ask(self, what: str, credential: Credential | None) -> dict[str, Any]:
         wish: dict[str, Any] = {"do": what, "user": self.user.name}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits
 
+from hub_config.audit import audit
+from hub_config.link.linker import Linker
 from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from hub_config.settings import Settings
+    from imagine_lib.storage.credentials import Credential
     from imagine_lib.wire import CatalogueEntry
 
 FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb?file-browser-path=/"
@@ -45,8 +48,14 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
-        reason = read_notice(self.settings.state).draining
-        return render_form(await self._modules(), self._profiles(), reason or self.hardware_note)
+        return render_form(
+            await self._modules(),
+            self._profiles(),
+            note=self.hardware_note,
+            closed=read_notice(self.settings.state).draining,
+            dead_link=await self.linker.dead_link(self.user.name),
+            storage_page=f"{self.hub.base_url}imagine/storage",
+        )
 
     def options_from_form(self, formdata: Mapping[str, list[str]]) -> dict[str, Any]:
         """Turn the form's fields into options; they are checked like those of the API."""
@@ -76,6 +85,35 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
             if not request.hardware.gpu:
                 environment["CUDA_VISIBLE_DEVICES"] = ""
         return environment
+
+    @property
+    def linker(self) -> Linker:
+        """What knows the user's storage."""
+        return Linker(self.user.db, self.settings.storage)
+
+    async def key_to_storage(self) -> Credential | None:
+        """Return the key to the user's storage, and tell the user what is wrong with it.
+
+        Raises
+        ------
+        SpawnRefusal
+            The user's own link is dead, and they have not said that the server may start without.
+        """
+        key = await self.linker.key_for(self.user.name, self._access_token)
+        if key.is_dead and self.request is not None and self.request.storage:
+            raise SpawnRefusal(key.message, 409)
+        if key.message:
+            self.say(key.message)
+        return None if key.is_dead else key.credential
+
+    async def _access_token(self) -> str:
+        sign_in = await self.authenticator.live_token(self.user)
+        return sign_in.access_token if sign_in else ""
+
+    def note(self, event: str) -> None:
+        """Write into the audit log what happens to the server."""
+        chosen = {} if self.request is None else {"module": self.request.module, "hardware": self.request.profile}
+        audit(event, user=self.user.name, **chosen)
 
     def say(self, message: str) -> None:
         """Tell the user who waits what happens now."""

@@ -23,6 +23,8 @@ class SpawnRequest(BaseModel):
     module: str
     profile: str
     hardware: HardwareProfile
+    storage: bool = True
+    """Whether the server may not start without the storage that its user linked."""
 
 
 def allowed_profiles(profiles: Mapping[str, HardwareProfile], groups: Iterable[str]) -> dict[str, HardwareProfile]:
@@ -44,7 +46,8 @@ def check_request(
     Parameters
     ----------
     chosen
-        ``module`` and ``profile``; what is missing is the first of those offered.
+        ``module`` and ``profile``; what is missing is the first of those offered. ``storage`` is ``without`` where
+        the server may start without it.
     modules, profiles
         What is offered to this user.
 
@@ -57,9 +60,12 @@ def check_request(
     SpawnRefusal
         400, naming what is allowed.
     """
-    unknown = sorted(set(chosen) - {"module", "profile"})
+    unknown = sorted(set(chosen) - {"module", "profile", "storage"})
     if unknown:
-        raise _refusal(f"{unknown[0]!r} is no option; there are 'module' and 'profile'.")
+        raise _refusal(f"{unknown[0]!r} is no option; there are 'module', 'profile' and 'storage'.")
+    storage = chosen.get("storage") or "with"
+    if storage not in ("with", "without"):
+        raise _refusal(f"There is no storage {storage!r}; there are with, without.")
     if not modules:
         raise _refusal("The catalogue holds no module that can be started here.")
     names = [entry.name for entry in modules]
@@ -68,7 +74,7 @@ def check_request(
         raise _refusal(f"There is no module {module!r}; there are {', '.join(names)}.")
     if profile not in list(profiles):
         raise _refusal(f"There is no hardware {profile!r} for you; there are {', '.join(profiles)}.")
-    return SpawnRequest(module=module, profile=profile, hardware=profiles[profile])
+    return SpawnRequest(module=module, profile=profile, hardware=profiles[profile], storage=storage == "with")
 
 
 def _refusal(message: str) -> SpawnRefusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import stat
 import struct
 import zipfile
 import zlib
@@ -14,6 +15,9 @@ from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LARGEST = 500_000_000
+"""Bytes of an encoded image; more is an attack or no image."""
 
 OPEN_ARCHIVES = 8
 """Archives kept open at once: reading a zip's directory anew for each of its images costs more than the images."""
@@ -51,6 +55,11 @@ class FileContent:
     def read(self) -> bytes:
         """Return the file's bytes."""
         try:
+            facts = self.path.stat()
+            if not stat.S_ISREG(facts.st_mode):
+                raise DataError(f"{self.path} is no file: it is left out.")
+            if facts.st_size > LARGEST:
+                raise DataError(f"{self.path} is larger than {LARGEST // 1_000_000} MB: it is left out.")
             return self.path.read_bytes()
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {(error.strerror or 'unknown error').lower()}.") from None
@@ -67,7 +76,7 @@ class ArchiveContent:
 
     archive: Path
     member: str
-    limit: int = 500_000_000
+    limit: int = LARGEST
     """Bytes that it may unfold to; more is an attack or no image."""
 
     def read(self) -> bytes:

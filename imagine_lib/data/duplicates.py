@@ -124,15 +124,6 @@ def find_duplicates(items: Sequence[ImageItem], looks: Looks, progress: Progress
     return Duplicates(exact, near)
 
 
-def agreement(first: Content, second: Content) -> float:
-    """Return how well two images agree in detail, -1 to 1.
-
-    Both are brought to 96 x 96 pixels, blurred by each deviation of ``BAND`` and subtracted, and laid on each other
-    where their cross-correlation is highest; the answer is Pearson's correlation of what overlaps.
-    """
-    return _agreement(_prepare(first), _prepare(second))
-
-
 def _first_of(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give each position the first position with the same label."""
     _, firsts, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -231,6 +222,7 @@ def _joined(
 
 
 def _prepare(content: Content) -> NDArray[np.float32]:
+    """Bring an image to 96 x 96 pixels, blur it by each deviation of ``BAND``, and subtract."""
     from scipy.ndimage import gaussian_filter
 
     try:
@@ -243,6 +235,11 @@ def _prepare(content: Content) -> NDArray[np.float32]:
 
 
 def _agreement(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return how well two prepared images agree in detail, -1 to 1.
+
+    They are laid on each other where their cross-correlation is highest; the answer is Pearson's correlation of what
+    overlaps.
+    """
     down, right = _shift(first, second)
     over = first[max(0, -down) : DETAIL - max(0, down), max(0, -right) : DETAIL - max(0, right)]
     under = second[max(0, down) : DETAIL + min(0, down), max(0, right) : DETAIL + min(0, right)]

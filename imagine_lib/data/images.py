@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from imagine_lib.data.content import Content
@@ -24,11 +27,19 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """What counts as an image when a folder is listed."""
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What is decoded. Pillow knows many more, and hands some of them (PostScript) to other programs."""
+
 MAX_PIXELS = 100_000_000
 """Larger images are refused before they are decoded: a few kilobytes can unfold to many gigabytes."""
 
-ORIENTATION = 0x0112
-"""The EXIF tag that says which way up a camera was held."""
+TOO_DEEP = "has more than 8 bits for each colour: save it with 8 bits for each colour, or in grey with 16 bits."
+PAGES = "holds more than one picture: save each as a file of its own."
+UNSUPPORTED = (TOO_DEEP, PAGES)
+"""Ends of the sentences on sound images of which only a part would be read."""
+
+BITS_PER_SAMPLE, ORIENTATION = 0x0102, 0x0112
+"""The tags that say how many bits a colour has, and which way up a camera was held."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,8 @@ def decode(content: Content) -> Decoded:
     Raises
     ------
     DataError
-        It is missing, empty, truncated, too large or no image.
+        It is missing, empty, truncated, too large or no image, or only a part of it would be read: colours of more
+        than eight bits, or one of several pictures.
     """
     encoded = content.read()
     if not encoded:
@@ -90,25 +102,36 @@ def header_of(content: Content) -> Header | None:
     """Look at an image without decoding it; None where it is none."""
     try:
         encoded = content.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(encoded)) as image:
-                width, height = _upright_size(image)
-                deep = image.mode == "F" or image.mode.startswith("I")
-                colour = not deep and (image.mode not in ("1", "L") or "transparency" in image.info)
-                return Header(width, height, colour, deep, hashlib.sha256(encoded).hexdigest())
+        with open_image(encoded) as image:
+            width, height = upright_size(image)
+            deep = image.mode == "F" or image.mode.startswith("I")
+            colour = not deep and (image.mode not in ("1", "L") or "transparency" in image.info)
+            return Header(width, height, colour, deep, hashlib.sha256(encoded).hexdigest())
     except Exception:
         return None
 
 
+@contextmanager
+def open_image(encoded: bytes) -> Iterator[Image.Image]:
+    """Open an image without decoding it, if it is of :data:`FORMATS`, whatever its name says."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+            yield image
+
+
 def _pixels(place: str, encoded: bytes) -> NDArray[Any]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(encoded)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                return _to_array(ImageOps.exif_transpose(image))
+        with open_image(encoded) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            if _is_deep_colour(image):
+                raise DataError(f"{place} {TOO_DEEP}")
+            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # of a camera's MPO the rest is previews
+                raise DataError(f"{place} {PAGES}")
+            return _to_array(ImageOps.exif_transpose(image))
+    except DataError:
+        raise
     except Image.DecompressionBombError:
         raise DataError(
             f"{place} is too large (over {MAX_PIXELS // 1_000_000} million pixels): cut it into smaller images."
@@ -135,6 +158,15 @@ def _to_array(image: Image.Image) -> NDArray[Any]:
     return np.asarray(image.convert("RGB"))
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Tell whether Pillow would cut colours of 16 bits to 8: a TIFF says so itself, a PNG by how it is packed."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return False
+    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))
+    return max(bits) > 8 or any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of an image as it is shown, in pixels."""
     turned = image.getexif().get(ORIENTATION, 1) >= 5  # from 5 on, the camera lay on its side
     return (image.height, image.width) if turned else (image.width, image.height)

@@ -25,6 +25,14 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Part = Literal["train", "select", "calibrate", "test"]
 
+PARTS: dict[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "select"), "select"),
+    **dict.fromkeys(("calibrate", "calibration"), "calibrate"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What folders, files and columns call the parts, in lower case."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -140,6 +148,31 @@ class ImageSet:
         from imagine_lib.data.duplicates import find_duplicates
 
         return find_duplicates(self.items, self.looks)
+
+    def without_rare_classes(self, images: int = 3, groups: int = 3) -> ImageSet:
+        """Return the set without the classes that are too rare to learn and to test.
+
+        Parameters
+        ----------
+        images
+            Images (for detection: boxes) that a class must have.
+        groups
+            Groups that they must lie in; images without a group are one each, near duplicates count as one.
+
+        Returns
+        -------
+        ImageSet
+            Images that show a rare class are left out as a whole: an organism without its box would be taught as
+            background. What was left out is added to :attr:`remarks`.
+
+        Raises
+        ------
+        UsageError
+            The set has masks.
+        """
+        from imagine_lib.data.rarity import drop_rare_classes
+
+        return drop_rare_classes(self, images, groups)
 
     def split(self, seed: int = 0, fractions: Sequence[float] | None = None) -> Split:
         """Divide the set into the images to train, select, calibrate and test with.

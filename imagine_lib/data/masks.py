@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagine_lib.data.readers.masks import NO_CLASS
+from imagine_lib.data.numbered import NO_CLASS
 from imagine_lib.data.targets import learnable, mask_on_canvas, read_mask
 from imagine_lib.errors import DataError
 from imagine_lib.hardware import processors

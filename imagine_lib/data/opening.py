@@ -152,6 +152,8 @@ def _local_path(path: str | os.PathLike[str], must_exist: bool = True) -> Path:
 
 def _as_named(sentence: str, root: Path, path: str | os.PathLike[str]) -> str:
     """Write the set's place as the user named it: nobody knows the cache folder of a copy."""
+    if not is_remote(path):
+        return sentence
     parent = str(path).rstrip("/").rpartition("/")[0] if root.is_file() else ""
     named = sentence.replace(str(root), str(path))
     return named.replace(str(root.parent), parent) if parent else named

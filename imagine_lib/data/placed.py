@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imagine_lib.data.loading import headers, load_canvases
+from imagine_lib.data.loading import load_canvases
 from imagine_lib.data.preprocessing import place
 
 if TYPE_CHECKING:
@@ -70,6 +70,5 @@ def read_placed(items: Sequence[ImageItem], spec: InputSpec, progress: Progress 
     """
     loaded = load_canvases(items, spec, progress)
     kept = [items[position] for position in loaded.kept]
-    sizes = [(look.width, look.height) if look is not None else (1, 1) for look in headers(kept)]
-    places = [place(width, height, spec) for width, height in sizes]
-    return Placed(loaded.canvases, kept, sizes, places, loaded.hashes, loaded.kept, loaded.errors)
+    places = [place(width, height, spec) for width, height in loaded.sizes]
+    return Placed(loaded.canvases, kept, loaded.sizes, places, loaded.hashes, loaded.kept, loaded.errors)

@@ -32,6 +32,9 @@ STD = [0.229, 0.224, 0.225]
 COVERED = 0.95
 """Share of the images that fit on the canvas at the common scale; the few larger ones are shrunk."""
 
+FINEST = 1e-4
+"""The least common scale, which is kept with four digits."""
+
 
 def make_input_spec(
     size: int,
@@ -60,7 +63,7 @@ def make_input_spec(
     """
     scale = None
     if resize == "scale":
-        scale = round(size / float(np.quantile(np.asarray(longer_sides), COVERED)), 4)
+        scale = max(FINEST, round(size / float(np.quantile(np.asarray(longer_sides), COVERED)), 4))
     common = {"size": size, "resize": resize, "mean": MEAN, "std": STD}
     spec = InputSpec(**common, scale=scale, value_range=value_range, hash="0" * 64)
     return spec.model_copy(update={"hash": preprocessing_hash(spec)})

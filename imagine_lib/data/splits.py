@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from imagine_lib.data.images import content_hash
 
 if TYPE_CHECKING:
     import os
 
-    from imagine_lib.data.imageset import ImageSet
+    from imagine_lib.data.imageset import ImageItem, ImageSet
 
 FOUR = ("train", "select", "calibrate", "test")
 THREE = ("train", "select", "test")
+
+
+def truth_of(item: ImageItem) -> str | None:
+    """Return the class of an image, or the SHA-256 of its mask or of its boxes; None where nothing is known."""
+    if item.mask is not None:
+        return content_hash(item.mask)
+    if item.boxes is not None:
+        return hashlib.sha256(json.dumps(sorted(map(astuple, item.boxes))).encode()).hexdigest()
+    return item.label
 
 
 @dataclass(frozen=True)
@@ -48,18 +60,21 @@ class Split:
         """The parts that differ, by name."""
         return {name: getattr(self, name) for name in (THREE if self.merged else FOUR)}
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
-        """Which image is where: for each part the name and the SHA-256 of each image; null where it is unreadable."""
+        """Which image is where: for each part the name of each image, its SHA-256, and what is to be learned of it.
+
+        The hash is null where the image cannot be read; what is to be learned is as :func:`truth_of` says it.
+        """
         parts = {
-            name: [[item.name, part.looks.sha256(index)] for index, item in enumerate(part.items)]
+            name: [[item.name, part.looks.sha256(index), truth_of(item)] for index, item in enumerate(part.items)]
             for name, part in self.parts.items()
         }
         return {"rule": self.rule, "seed": self.seed, "warnings": list(self.warnings), "parts": parts}
 
     @property
     def sha256(self) -> str:
-        """Hash of the manifest."""
+        """Hash of the manifest: of the same images with other labels it is another."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -87,7 +102,7 @@ class Split:
         Raises
         ------
         DataError
-            The file is no manifest, or images are gone, changed or without a label.
+            The file is no manifest, or images are gone, changed, or have another label, boxes or mask.
         """
         from imagine_lib.data.split_manifest import read_split
 

@@ -30,13 +30,14 @@ def split_set(data: ImageSet, seed: int, fractions: Sequence[float] | None) -> S
     _require_shares(fractions)
     usable = data.labelled
     _require_labels(usable)
-    labels, joined, loose = _tie(usable)
+    labels, joined, loose = tie(usable)
     given = {item.part for item in usable.items if item.part is not None}
     shares = (
         dict(zip(FOUR if len(fractions) == 4 else THREE, fractions, strict=True)) if fractions else _shares(usable)
     )
     if "calibrate" in given and "calibrate" not in shares:
-        shares = dict(zip(FOUR, DEFAULTS[1][1], strict=True))
+        usual = dict(zip(FOUR, DEFAULTS[1][1], strict=True))
+        shares = shares | {"calibrate": usual["calibrate"]} if fractions else usual
     parts = _divide(usable, labels, shares, given, seed)
     may_merge = fractions is None and "calibrate" in shares and "calibrate" not in given
     if may_merge and _first_lack(usable, parts, given) is not None:
@@ -81,19 +82,19 @@ def _divide(
 def _unit(data: ImageSet, members: Sequence[int]) -> Unit:
     counts: Counter[str] = Counter()
     for index in members:
-        counts.update(_labels(data, data.items[index]))
+        counts.update(labels_of(data, data.items[index]))
     name = min(data.items[index].name for index in members)
     return Unit(name, {label: counts[label] for label in sorted(counts)}, len(members))
 
 
-def _labels(data: ImageSet, item: ImageItem) -> list[str]:
-    """Return what an image counts for; of masks nothing is known without reading them."""
+def labels_of(data: ImageSet, item: ImageItem) -> list[str]:
+    """Return the classes that an image counts for; of masks nothing is known without reading them."""
     if data.task == Task.DETECTION:
         return [box.label for box in item.boxes or ()]
     return [item.label] if data.task == Task.CLASSIFICATION and item.label is not None else []
 
 
-def _tie(data: ImageSet) -> tuple[list[int], int, int]:
+def tie(data: ImageSet) -> tuple[list[int], int, int]:
     """Tell which images stay together: groups, and what near duplicates join.
 
     Returns
@@ -197,7 +198,7 @@ def _require_labels(data: ImageSet) -> None:
 
 def _lacking(data: ImageSet, rows: Iterable[int]) -> list[str]:
     """Return the classes that none of some images holds."""
-    held = {label for index in rows for label in _labels(data, data.items[index])}
+    held = {label for index in rows for label in labels_of(data, data.items[index])}
     return [] if data.task == Task.SEGMENTATION else [label for label in data.classes if label not in held]
 
 
@@ -221,5 +222,6 @@ def _require_every_class(data: ImageSet, parts: Mapping[str, Sequence[int]], giv
     unit = f"{unit} that hold it" if data.grouping or data.task == Task.DETECTION else unit
     raise DataError(
         f"Class {label!r} of {data.source} ({data.counts[label]} {thing}) leaves nothing to {PURPOSES[name]}: "
-        f"add {unit} (at least {len(parts)} are needed) or remove the class."
+        f"add {unit} (at least {len(parts)} are needed, near duplicates count as one) or leave the class out: "
+        "data.without_rare_classes()."
     )

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,8 @@ class CanvasStore:
         """
         if not self.folder.is_dir():
             return {}
-        os.utime(self.folder)
+        with suppress(OSError):  # a cache that others share may not be ours to touch
+            os.utime(self.folder)
         records = self._records()
         known = {bytes(record["sha256"]).hex(): row for row, record in enumerate(records)}
         pixels = self._map(len(records))
@@ -92,11 +93,14 @@ class CanvasStore:
         return self._map(len(self._records()))
 
     def _records(self) -> NDArray[np.void]:
+        """Return the records whose pixels are there: after a power cut either file may be the shorter one."""
         try:
             content = (self.folder / "index").read_bytes()
+            rows = (self.folder / "pixels").stat().st_size // self._row_bytes
         except FileNotFoundError:
-            content = b""
-        return np.frombuffer(content[: len(content) // RECORD.itemsize * RECORD.itemsize], RECORD)
+            return np.empty(0, RECORD)
+        rows = min(rows, len(content) // RECORD.itemsize)
+        return np.frombuffer(content[: rows * RECORD.itemsize], RECORD)
 
     def _map(self, rows: int) -> NDArray[np.uint8]:
         if not rows:
@@ -115,13 +119,20 @@ def stores_folder() -> Path:
     return Path(os.environ.get("IMAGINE_CACHE", "~/.cache/imagine")).expanduser() / "canvases"
 
 
-def make_room(limit: int = LARGEST) -> None:
-    """Remove the stores that were not used for longest until the rest fits."""
-    folders = sorted(stores_folder().glob("*-[13]"), key=lambda folder: folder.stat().st_mtime)
-    sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in folders]
-    while len(folders) > 1 and sum(sizes) > limit:
-        shutil.rmtree(folders.pop(0), ignore_errors=True)
-        sizes.pop(0)
+def make_room(kept: CanvasStore, limit: int = LARGEST) -> None:
+    """Remove the stores that were not used for longest until the rest fits, but never the one that is in use."""
+    with suppress(OSError):  # another process may be removing the same
+        others = [folder for folder in stores_folder().glob("*-[13]") if folder != kept.folder]
+        others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+        total = _size(kept.folder)
+        for folder in others:
+            total += _size(folder)
+            if total > limit:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
 
 
 def _checksum(canvas: NDArray[np.uint8]) -> int:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PIL import Image
 
-from imagine_lib.data.images import MAX_PIXELS
-from imagine_lib.data.readers.masks import NO_CLASS, NUMBERED
+from imagine_lib.data.numbered import NO_CLASS, read_numbers
 from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,15 +133,7 @@ def read_mask(content: Content, width: int, height: int) -> NDArray[np.uint8]:
     DataError
         It is no picture of numbers to 255, or of another size than its image.
     """
-    encoded = content.read()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(encoded)) as image:
-                readable = image.width * image.height <= MAX_PIXELS and image.mode in NUMBERED
-                numbers = np.asarray(image) if readable else None
-    except Exception:
-        numbers = None
+    numbers = read_numbers(content)
     if numbers is None:
         raise DataError(
             f"{content.place} is no mask: save it as 8-bit grey or indexed PNG with a class in each pixel."

@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from imagine_lib.data.rarity import FEWEST, units_by_class
 from imagine_lib.data.readers.text import counted
 from imagine_lib.doctor.finding import Finding, about_images, about_names
 from imagine_lib.wire import Task
@@ -13,11 +14,10 @@ from imagine_lib.wire import Task
 if TYPE_CHECKING:
     from imagine_lib.data.imageset import ImageSet
 
-FEWEST = 3
-"""Images of a class that a split needs: one to learn from, one to choose with, one to test with."""
-
 TINY = 20
 """Images of a class below which its test figures rest on a handful of images."""
+
+LEAVE_OUT = "leave it out (data.without_rare_classes(), or --min-groups 3)"
 
 UNEVEN = 100
 """How many times more images the largest class may have than the smallest before it is said."""
@@ -28,7 +28,7 @@ def check_classes(data: ImageSet) -> list[Finding]:
     findings = _unlabelled(data) + _alike_names(data)
     if data.task == Task.SEGMENTATION:
         return findings
-    return findings + _too_few_classes(data) + _sizes(data) + _imbalance(data)
+    return findings + _too_few_classes(data) + _sizes(data) + _in_few_units(data) + _imbalance(data)
 
 
 def _unlabelled(data: ImageSet) -> list[Finding]:
@@ -74,7 +74,7 @@ def _sizes(data: ImageSet) -> list[Finding]:
             "class-too-small",
             "error",
             f"{counted(len(few), 'class', 'classes')} with fewer than {FEWEST} {things}, too few to be split.",
-            f"Add {things}, merge the class into another, or remove it.",
+            f"Add {things}, merge the class into another, or {LEAVE_OUT}.",
         ),
         *about_names(
             tiny,
@@ -85,6 +85,23 @@ def _sizes(data: ImageSet) -> list[Finding]:
             f"Add {things}, or merge the class into another.",
         ),
     ]
+
+
+def _in_few_units(data: ImageSet) -> list[Finding]:
+    """Find classes with enough images that cannot be divided, because a split keeps groups and copies whole."""
+    if any(item.part is not None for item in data.items):
+        return []
+    units = units_by_class(data)
+    few = [label for label in units if data.counts[label] >= FEWEST > units[label]]
+    listed = ", ".join(f"{label!r} in {units[label]}" for label in few[:3])
+    return about_names(
+        few,
+        "class-in-few-groups",
+        "error",
+        f"{counted(len(few), 'class', 'classes')} with images in fewer than {FEWEST} groups ({listed}; near "
+        "duplicates count as one): a split keeps groups whole, so that a part of it lacks the class.",
+        f"Add images of other groups, merge the class into another, or {LEAVE_OUT}.",
+    )
 
 
 def _imbalance(data: ImageSet) -> list[Finding]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from imagine_lib.data.images import MAX_PIXELS
-from imagine_lib.data.readers.masks import NO_CLASS, NUMBERED
+from imagine_lib.data.numbered import NO_CLASS, read_numbers
 from imagine_lib.data.readers.text import counted
 from imagine_lib.doctor.finding import Finding, about_images
+from imagine_lib.errors import DataError
 from imagine_lib.hardware import processors
 
 if TYPE_CHECKING:
@@ -80,11 +77,7 @@ def _look(mask: Content | None) -> tuple[tuple[int, int], NDArray[np.int64]] | N
     if mask is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(mask.read())) as image:
-                if image.width * image.height > MAX_PIXELS or image.mode not in NUMBERED:
-                    return None
-                return image.size, np.unique(np.asarray(image).astype(np.int64))
-    except Exception:
+        numbers = read_numbers(mask)
+    except DataError:
         return None
+    return None if numbers is None else (numbers.shape[::-1], np.unique(numbers.astype(np.int64)))

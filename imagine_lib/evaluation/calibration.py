@@ -21,10 +21,19 @@ COLDEST, HOTTEST = 0.01, 100.0
 
 BINS = 15
 
+BALANCED = frozenset({"logits", "sampling"})
+"""Ways of training, as a recipe calls them, after which a network answers as if all classes were equally frequent."""
+
+EVEN_MIX = (
+    "The training made all classes count alike, so the probabilities are those of an even class mix: classes that "
+    "are rarer than others come out too probable, and frequent ones not probable enough. Adjusted counts allow for "
+    "it."
+)
+
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """How far confidence and accuracy lie apart, beside what chance alone would show."""
+    """How far confidence and accuracy lie apart, beside what chance alone would show with independent images."""
 
     value: float
     """The measured error, in 0..1."""
@@ -47,7 +56,7 @@ class CalibrationError:
         return (
             f"calibration error {self.value:.3f}, {verdict}: a perfectly calibrated model would show "
             f"{self.by_chance:.3f} on these {self.images:,} images, and at most {self.by_chance_at_most:.3f} "
-            "in 95 of 100 cases"
+            "in 95 of 100 cases, if the images were independent; those of one sample are not, and make more by chance"
         )
 
 
@@ -131,8 +140,10 @@ def expected_calibration_error(
 
     The mean over bins, weighted by their images, of the distance between accuracy and mean confidence. The bins hold
     equally many images; equal confidences share one. The same number is then computed for right and wrong drawn from
-    the probabilities themselves, as they would come of a perfectly calibrated model. 300,000 images cost a few
-    seconds.
+    the probabilities themselves, as they would come of a perfectly calibrated model. Each image is drawn for itself:
+    images of one sample are right and wrong together, and chance alone then makes a larger error than this.
+
+    300,000 images cost a few seconds.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import DataError
+from imagine_lib.evaluation.calibration import EVEN_MIX
 from imagine_lib.evaluation.figures import draw_confusion, draw_reliability
 from imagine_lib.evaluation.page import Block, Gallery, Listing, Section, Shown, Table, Thumbnail, Words
 from imagine_lib.evaluation.sections import OPEN_ROWS, describe_left_out, describe_measures
@@ -96,35 +97,49 @@ def _calibration(evaluation: Evaluation) -> list[Block]:
     names = ("mean probability", "right answers", "95 % interval", "images")
     return [
         Words(f"{text[0].upper()}{text[1:]}."),
+        *([Words(EVEN_MIX)] if evaluation.balanced else []),
         Shown(draw_reliability(evaluation.reliability), caption),
         Table(names, rows, "The numbers of the figure", folded=True),
     ]
 
 
 def _thresholds(evaluation: Evaluation) -> list[Block]:
-    tested, calibration = evaluation.thresholds, evaluation.calibration
-    if tested is None or calibration is None:
-        return [Words("The model has no thresholds: it was not calibrated.")]
-    promised = sum(value is not None for value in calibration.thresholds)
-    classes = count(len(calibration.thresholds), "class", "classes")
-    intro = (
-        f"A precision of {percent(calibration.precision)} is promised for {promised} of {classes}, from "
-        f"{calibration.images:,} images that were kept to calibrate with. It is valid for the calibration's class "
-        "mix: where a class is rarer, answers that name it are right less often."
-    )
-    reached = "None of these test images reaches the threshold of its class: all are unclassified."
+    tested, note = evaluation.thresholds, evaluation.rule.note
+    reached = "A prediction would accept none of these test images."
     if tested.precision is not None:
         reached = (
-            f"Of these test images {percent(tested.coverage)} reach the threshold of their class, and "
-            f"{percent(tested.precision)} of those are right. The rest is unclassified."
+            f"A prediction accepts {percent(tested.coverage)} of these test images (those that reach the threshold "
+            f"of their class and are not called unknown), and {percent(tested.precision)} of those are right."
         )
     rows = [
-        (label, share(row.threshold, "none"), f"{row.answers:,}", share(row.coverage), share(row.precision))
+        (
+            label,
+            share(row.threshold),
+            "yes" if row.promised else "no",
+            f"{row.answers:,}",
+            share(row.coverage),
+            share(row.precision),
+        )
         for label, row in zip(evaluation.labels, tested.classes, strict=True)
     ]
-    names = ("class", "threshold", "answers", "share that reaches it", "right among these")
-    table = Table(names, rows, "What each threshold does on the test images", folded=True)
-    return [Words(intro), Words(reached), table]
+    names = ("class", "threshold", "precision promised", "answers", "share that is accepted", "right among these")
+    table = Table(
+        names, rows, "What each threshold does on the test images", folded=True, worded=("precision promised",)
+    )
+    return [*_promise(evaluation), *([Words(note)] if note else []), Words(reached), table]
+
+
+def _promise(evaluation: Evaluation) -> list[Words]:
+    calibration = evaluation.calibration
+    if calibration is None:
+        return []
+    text = (
+        f"A precision of {percent(calibration.precision)} is promised for {evaluation.rule.promised.sum()} of "
+        f"{count(len(evaluation.labels), 'class', 'classes')}, from {calibration.images:,} images that were kept "
+        "to calibrate with. It is valid for the calibration's class mix: where a class is rarer, answers that name "
+        "it are right less often."
+    )
+    return [Words(text)]
 
 
 def _unknowns(evaluation: Evaluation) -> Words:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imagine_lib.errors import DataError
-from imagine_lib.evaluation.intervals import Bootstrap, Interval
+from imagine_lib.evaluation.grouping import number_groups
+from imagine_lib.evaluation.intervals import FEWEST_GROUPS, Bootstrap, Interval, without_interval
 from imagine_lib.evaluation.measures import accuracy, class_f1, confusion_matrix, macro_f1
-from imagine_lib.evaluation.tested import Asked, Tested, ask, describe_test
+from imagine_lib.evaluation.tested import Asked, Tested, ask, describe_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 VERDICTS = {1: "better", -1: "worse", 0: "not told apart"}
 """Of the second model, by the side of 0 on which the interval of the difference lies."""
+
+TOO_FEW = "too few groups"
+"""The verdict on a class that fewer groups hold than an interval needs."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,6 +62,7 @@ class Comparison(Tested):
     def per_class(self) -> list[dict[str, Any]]:
         """By shared class of which there are images: F1 of both, the difference with its interval, and a verdict."""
         before, after = (class_f1(self._confusion(answers)) for answers in (self.first, self.second))
+        groups = self._groups_by_class
         return [
             {
                 "label": label,
@@ -67,7 +72,7 @@ class Comparison(Tested):
                 "difference": difference.estimate,
                 "low": difference.low,
                 "high": difference.high,
-                "verdict": VERDICTS[difference.side],
+                "verdict": VERDICTS[difference.side] if groups[number] >= FEWEST_GROUPS else TOO_FEW,
             }
             for number, (label, difference) in enumerate(zip(self.labels, self._differences[2:], strict=False))
             if not np.isnan(difference.estimate)
@@ -109,10 +114,20 @@ class Comparison(Tested):
 
     @cached_property
     def _differences(self) -> list[Interval]:
-        """Of accuracy, macro-F1, and F1 of each class."""
-        return Bootstrap().measure_difference(
+        """Of accuracy, macro-F1, and F1 of each class: for a class that few groups hold without an interval."""
+        found = Bootstrap().measure_difference(
             _all_measures, self.truth, self.first, self.second, self.groups, len(self.labels) + 1
         )
+        return found[:2] + [
+            one if count >= FEWEST_GROUPS else without_interval(one, count)
+            for one, count in zip(found[2:], [*self._groups_by_class, 0], strict=True)
+        ]
+
+    @cached_property
+    def _groups_by_class(self) -> list[int]:
+        """How many groups hold images of each shared class."""
+        pairs = np.unique(np.stack([self.truth, number_groups(self.groups, len(self.truth))]), axis=1)
+        return [int(count) for count in np.bincount(pairs[0], minlength=len(self.labels))]
 
     def _confusion(self, answers: NDArray[np.int64]) -> NDArray[np.int64]:
         return confusion_matrix(self.truth, answers, len(self.labels) + 1)
@@ -154,7 +169,7 @@ def compare_classifiers(
     common = sorted(set(one.positions) & set(two.positions))
     tested = [place for place in common if usable.items[place].label in shared]
     digests = dict(zip(one.positions, one.hashes, strict=True))
-    facts = describe_test(data, usable, tested, [digests[place] for place in tested], shared, one)
+    facts = describe_classes(data, usable, tested, [digests[place] for place in tested], shared, one)
     number = {label: index for index, label in enumerate(shared)}
     return Comparison(
         **facts,

@@ -8,13 +8,14 @@ probabilities of a sample's images is found by expectation maximisation, on the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
-from imagine_lib.errors import DataError, UsageError
-from imagine_lib.evaluation.intervals import FEWEST_GROUPS, Bootstrap, number_groups
+from imagine_lib.errors import UsageError
+from imagine_lib.evaluation.grouping import number_groups
+from imagine_lib.evaluation.intervals import FEWEST_GROUPS, Bootstrap
 from imagine_lib.evaluation.measures import check_classes
 from imagine_lib.evaluation.mix import count_shares, find_mix, fit_scale
 
@@ -30,9 +31,6 @@ ASSUMPTION = (
 
 LEAST = 0.5
 """A lower end below this many images is 0."""
-
-LITRES = {"L": 1.0, "m3": 1000.0}
-"""Litres in each unit of volume."""
 
 AT_ONCE = 100
 """Resamples worked on at once; with 30,000 images they take 24 MB an array."""
@@ -50,30 +48,16 @@ class SampleCounts:
     """None where no interval is given: :attr:`reason` says why."""
     high: NDArray[np.float64] | None
     level: float
-    unclassified: int
-    """Images that were called unknown."""
+    unknown: int
+    """How many of these images were called unknown."""
     unreadable: int
     reason: str | None = None
     assumption: str = ASSUMPTION
 
     @property
     def total(self) -> int:
-        """All images of the sample, those without a class included."""
-        return int(self.answered.sum()) + self.unclassified + self.unreadable
-
-
-@dataclass(frozen=True)
-class Abundance:
-    """Individuals in a volume of water; every array has shape (classes,)."""
-
-    adjusted: NDArray[np.float64]
-    low: NDArray[np.float64] | None
-    high: NDArray[np.float64] | None
-    total: float
-    """With the unclassified and unreadable."""
-    unit: str
-    """Such as ``individuals per L``."""
-    assumption: str = ASSUMPTION
+        """All images of the sample, the unreadable ones included."""
+        return int(self.answered.sum()) + self.unreadable
 
 
 @dataclass(frozen=True)
@@ -88,7 +72,7 @@ class CountAdjustment:
     level: float
     seed: int
 
-    def count(self, probabilities: NDArray[np.floating], unclassified: int = 0, unreadable: int = 0) -> SampleCounts:
+    def count(self, probabilities: NDArray[np.floating], unknown: int = 0, unreadable: int = 0) -> SampleCounts:
         """Count one sample.
 
         The interval is for the number that the sample stands for, as another sample of the same water would vary
@@ -106,9 +90,12 @@ class CountAdjustment:
         Parameters
         ----------
         probabilities
-            Shape (images, classes): calibrated, of every image of the sample that was not called unknown. An image
-            below its class's threshold belongs here too.
-        unclassified, unreadable
+            Shape (images, classes): calibrated, of every image of the sample that could be read, as the calibrate
+            images were taken without a choice. Those below their class's threshold and those that were called
+            unknown belong here too: without them, classes that often look strange would be counted too low.
+        unknown
+            How many of these were called unknown.
+        unreadable
             How many more images the sample has.
 
         Returns
@@ -132,9 +119,9 @@ class CountAdjustment:
                 f"The probabilities have shape {table.shape}; the adjustment knows {len(self.likelihood)} classes."
             )
         images, classes = table.shape
-        answered = np.bincount(table.argmax(axis=1), minlength=classes) if images else np.zeros(classes, np.int64)
+        answered = np.bincount(table.argmax(axis=1), minlength=classes)
         adjusted = images * find_mix(table, np.ones((images, 1)), self.likelihood[:, None])[:, 0]
-        found = SampleCounts(answered, adjusted, None, None, self.level, unclassified, unreadable)
+        found = SampleCounts(answered, adjusted, None, None, self.level, unknown, unreadable)
         if self.resampled is None:
             reason = (
                 f"too few groups for an interval: {self.groups} in the calibrate images, "
@@ -225,46 +212,3 @@ def fit_counts(
         shares = count_shares(table, held, weights)
         parts.append(fit_scale(table, shares, weights, scale) / shares)
     return CountAdjustment(likelihood, np.concatenate(parts, axis=1).T, number, level, seed)
-
-
-def abundance(
-    counts: SampleCounts, volume: float | None, subsampling: float = 1.0, unit: Literal["L", "m3"] = "L"
-) -> Abundance:
-    """Turn counts into individuals in a volume of water: count x subsampling / volume.
-
-    The interval does not hold what is uncertain about volume and subsampling.
-
-    Parameters
-    ----------
-    counts
-        Of one sample.
-    volume
-        Water that was filtered or imaged, in litres.
-    subsampling
-        How many times more was in the sample than was imaged.
-    unit
-        The unit of volume of the answer.
-
-    Returns
-    -------
-    Abundance
-
-    Raises
-    ------
-    DataError
-        There is no volume, or volume or subsampling is not above 0.
-    UsageError
-        The unit is neither ``L`` nor ``m3``.
-    """
-    if unit not in LITRES:
-        raise UsageError(f"Abundance is given per L or per m3, not per {unit}.")
-    if volume is None:
-        raise DataError(
-            "The sample has no volume, so there is no abundance: add the litres of water to the data set's table."
-        )
-    for name, value in (("volume", volume), ("subsampling", subsampling)):
-        if not (np.isfinite(value) and value > 0):
-            raise DataError(f"The {name} of the sample is {value:g} and must be above 0: correct it in the data set.")
-    factor = subsampling / volume * LITRES[unit]
-    low, high = (None if bound is None else bound * factor for bound in (counts.low, counts.high))
-    return Abundance(counts.adjusted * factor, low, high, counts.total * factor, f"individuals per {unit}")

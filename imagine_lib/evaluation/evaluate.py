@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imagine_lib.errors import DataError
 from imagine_lib.evaluation.calibration import (
+    BALANCED,
+    EVEN_MIX,
     CalibrationError,
     ReliabilityBin,
     calibrate,
@@ -28,9 +29,10 @@ from imagine_lib.evaluation.measures import (
 )
 from imagine_lib.evaluation.mistakes import Mistake, worst_mistakes
 from imagine_lib.evaluation.taxonomy import TaxonomicAccuracy, Taxonomy, measure_ranks
-from imagine_lib.evaluation.tested import Tested, ask, describe_test
-from imagine_lib.evaluation.thresholds import NOTE, Thresholds, ThresholdTest, measure_thresholds
+from imagine_lib.evaluation.tested import Tested, ask, describe_classes, require_known_class
+from imagine_lib.evaluation.thresholds import NOTE, ThresholdTest, measure_thresholds
 from imagine_lib.evaluation.unknowns import UnknownTest, energy, measure_unknowns
+from imagine_lib.prediction.rule import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imagine_lib.data.imageset import ImageSet
+    from imagine_lib.data.loading import Progress
     from imagine_lib.evaluation.page import Section
     from imagine_lib.models.classifier import Classifier
     from imagine_lib.pictures import Picture
+    from imagine_lib.prediction.rule import AnswerRule
     from imagine_lib.wire import Calibration
 
 TOP = (3, 5)
@@ -60,8 +64,12 @@ class Evaluation(Tested):
     """Shape (images,): how little each image looks like any class."""
     strange: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """Energies of the images of classes that neither the model nor an ancestor has learned, by class."""
+    rule: AnswerRule
+    """By which the model's predictions are accepted."""
     calibration: Calibration | None = None
     """What the model promises of its answers."""
+    balanced: bool = False
+    """Whether all classes counted alike in the training, however frequent they were."""
     taxonomy: Taxonomy | None = None
 
     @cached_property
@@ -121,18 +129,15 @@ class Evaluation(Tested):
         return reliability(self.truth, self.probabilities)
 
     @cached_property
-    def thresholds(self) -> ThresholdTest | None:
-        """What the model's thresholds reach on these images; None where it has none."""
-        if self.calibration is None:
-            return None
-        chosen = Thresholds(tuple(self.calibration.thresholds), self.calibration.precision)
-        return measure_thresholds(chosen, self.truth, self.probabilities)
+    def thresholds(self) -> ThresholdTest:
+        """What a prediction would accept of these images, and how much of that is right."""
+        return measure_thresholds(self.rule, self.truth, self.probabilities, self.energies)
 
     @cached_property
     def unknowns(self) -> UnknownTest | None:
         """How well strange images are told from known ones; None, not measured, where the set has no strange ones."""
         unknown = np.concatenate([np.zeros(0), *self.strange.values()])
-        return measure_unknowns(self.energies, unknown, self.calibration.unknown_above if self.calibration else None)
+        return measure_unknowns(self.energies, unknown, self.rule.unknown_above)
 
     @cached_property
     def ranks(self) -> TaxonomicAccuracy | None:
@@ -151,9 +156,10 @@ class Evaluation(Tested):
             "confusion": {"labels": self.labels, "matrix": self.confusion.tolist()},
             "most_confused": self.most_confused,
             "worst": [mistake.to_dict() for mistake in self.worst],
-            "calibration": asdict(self.calibration_error),
+            "calibration": asdict(self.calibration_error) | {"note": EVEN_MIX if self.balanced else ""},
             "reliability": [asdict(row) for row in self.reliability],
-            "thresholds": self.thresholds and asdict(self.thresholds) | {"wanted": wanted, "note": NOTE},
+            "thresholds": asdict(self.thresholds)
+            | {"wanted": wanted, "note": " ".join([NOTE, self.rule.note]).strip()},
             "unknowns": self.unknowns and asdict(self.unknowns) | {"classes": list(self.strange)},
             "ranks": self.ranks and asdict(self.ranks),
             **super().to_dict(),
@@ -184,6 +190,7 @@ def evaluate_classifier(
     seen: frozenset[str],
     device: torch.device,
     taxonomy: Taxonomy | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Ask a classifier about labelled images and compare.
 
@@ -200,6 +207,8 @@ def evaluate_classifier(
         Where to compute.
     taxonomy
         The taxa of the classes, to measure by rank.
+    progress
+        See :func:`imagine_lib.evaluation.tested.ask`.
 
     Returns
     -------
@@ -211,13 +220,12 @@ def evaluate_classifier(
         The model knows none of the classes, or no image is left: none is readable, or it has seen them all.
     """
     usable, labels = data.labelled, classifier.labels
-    if not set(usable.classes) & set(labels):
-        raise DataError(f"The model knows none of the classes of {data.source}: retrain it on them first.")
-    asked = ask(classifier, usable.items, seen, device)
+    require_known_class(data, usable.classes, labels)
+    asked = ask(classifier, usable.items, seen, device, progress)
     own = np.asarray([usable.items[place].label for place in asked.positions], object)
     known = np.flatnonzero(np.isin(own, labels))
     tested, hashes = [asked.positions[row] for row in known], [asked.hashes[row] for row in known]
-    facts = describe_test(data, usable, tested, hashes, labels, asked)
+    facts = describe_classes(data, usable, tested, hashes, labels, asked)
     number = {label: index for index, label in enumerate(labels)}
     calibration, energies = classifier.manifest.calibration, energy(asked.logits)
     learned = set(classifier.manifest.provenance.ancestral_classes)
@@ -228,6 +236,8 @@ def evaluate_classifier(
         probabilities=calibrate(asked.logits[known], temperature).astype(np.float32),
         energies=energies[known],
         strange={label: energies[own == label] for label in facts["other_classes"] if label not in learned},
+        rule=rule_of(classifier.manifest, threshold=None),
         calibration=calibration,
+        balanced=classifier.manifest.provenance.arguments.get("balance") in BALANCED,
         taxonomy=taxonomy,
     )

@@ -7,14 +7,13 @@ a number certain that one odd sample could change.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import stats
 
-from imagine_lib.errors import UsageError
-from imagine_lib.evaluation.measures import check_classes
+from imagine_lib.evaluation.grouping import add_up, group_tables, number_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +24,12 @@ LEVEL = 0.95
 FEWEST_GROUPS = 10
 AT_ONCE = 50
 """Resamples measured in one call: bounds the memory, about 4 MB a resample with 100 classes."""
+
+ROUNDING = 1e-12
+"""Numbers that are nearer to each other are equal."""
+
+NEVER_SEEN = 3.0
+"""By the number of groups: the share of all groups that may hold what none of these does, at a level of 95 %."""
 
 NOTE = "An interval leaves out that retraining with another seed would give another model."
 
@@ -66,8 +71,12 @@ class Bootstrap:
 
     Groups are drawn with replacement, as many as there are. The interval has the width of the percentile interval of
     the resamples, with the tails widened for few groups as Student's t widens the interval of a mean, and is moved by
-    the resamples' bias: a rare class drops out of many of them, which moves their macro-F1. A resample in which
-    the number is undefined (it drew no image of the class) is left out.
+    the resamples' bias: a rare class drops out of many of them, which moves their macro-F1. It ends where the measure
+    does. A resample in which the number is undefined (it drew no image of the class) is left out.
+
+    Where all resamples are equal, as where every answer is right, they say nothing of the spread. What was not seen
+    in n groups may still be in 3 / n of all (the rule of three), so the interval then reaches as far as if that share
+    of the groups measured the least, or the most, that there is.
 
     How often the 95 % interval held the true value in simulations: accuracy 0.94 with 10, 12 and 40 groups (1000
     each); macro-F1 of 30 classes over three orders of magnitude 0.87 with 1,000 images (17 classes with fewer than
@@ -78,7 +87,8 @@ class Bootstrap:
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, sections 10.4 (bias)
     and 13.3 (percentiles). Field and Welsh (2007),
     Bootstrapping clustered data, J. R. Stat. Soc. B 69 (drawing whole groups). Hesterberg (2015), What
-    teachers should know about the bootstrap, Am. Stat. 69 (the expanded percentile interval).
+    teachers should know about the bootstrap, Am. Stat. 69 (the expanded percentile interval). Hanley and
+    Lippman-Hand (1983), If nothing goes wrong, is everything all right?, JAMA 249 (the rule of three).
     """
 
     resamples: int = 1000
@@ -118,8 +128,8 @@ class Bootstrap:
         DataError, UsageError
             As :func:`~imagine_lib.evaluation.measures.confusion_matrix`, or the groups are not one an image.
         """
-        table = _group_tables(truth, answers, number_groups(groups, len(truth)), classes)
-        return self.resample(lambda drawn: measure(_matrices(table, drawn, classes)), table.shape[0])
+        table = group_tables(truth, answers, number_groups(groups, len(truth)), classes)
+        return self.resample(lambda drawn: measure(add_up(table, drawn, classes)), table.shape[0])
 
     def measure_difference(
         self,
@@ -152,14 +162,14 @@ class Bootstrap:
             As :meth:`measure`.
         """
         unit = number_groups(groups, len(truth))
-        one, two = (_group_tables(truth, answers, unit, classes) for answers in (first, second))
+        one, two = (group_tables(truth, answers, unit, classes) for answers in (first, second))
 
         def difference(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-            return measure(_matrices(two, drawn, classes)) - measure(_matrices(one, drawn, classes))
+            return measure(add_up(two, drawn, classes)) - measure(add_up(one, drawn, classes))
 
-        return self.resample(difference, one.shape[0])
+        return self.resample(difference, one.shape[0], least=-1.0)
 
-    def resample(self, statistic: Statistic, groups: int) -> list[Interval]:
+    def resample(self, statistic: Statistic, groups: int, least: float = 0.0) -> list[Interval]:
         """Give intervals for whatever can be computed from how often each group was drawn.
 
         Parameters
@@ -168,6 +178,8 @@ class Bootstrap:
             Called with all groups drawn once, and then with the resamples, some at a time.
         groups
             How many there are.
+        least
+            What the numbers cannot be below; above 1 they cannot be.
 
         Returns
         -------
@@ -176,12 +188,11 @@ class Bootstrap:
         """
         estimates = np.atleast_1d(statistic(np.ones((groups, 1), np.int64))[0])
         if groups < FEWEST_GROUPS:
-            reason = f"too few groups for an interval: {groups}, and at least {FEWEST_GROUPS} are needed"
-            return [Interval(float(value), None, None, groups, reason) for value in estimates]
+            return [without_interval(Interval(float(value), None, None, groups), groups) for value in estimates]
         values = np.concatenate([statistic(drawn) for drawn in self._weights(groups)])
         tail = expanded_tail(groups, LEVEL)
         return [
-            self._interval(float(value), column[np.isfinite(column)], groups, tail)
+            self._interval(float(value), column[np.isfinite(column)], groups, tail, least)
             for value, column in zip(estimates, values.reshape(len(values), -1).T, strict=True)
         ]
 
@@ -196,12 +207,25 @@ class Bootstrap:
         for start in range(0, self.resamples, AT_ONCE):
             yield np.stack([next(counts) for _ in range(min(AT_ONCE, self.resamples - start))], axis=1)
 
-    def _interval(self, estimate: float, values: NDArray[np.float64], groups: int, tail: float) -> Interval:
+    def _interval(
+        self, estimate: float, values: NDArray[np.float64], groups: int, tail: float, least: float
+    ) -> Interval:
         if len(values) < self.resamples / 2:
             reason = "most resamples hold no image that it can be measured on"
             return Interval(estimate, None, None, groups, reason)
-        low, high = np.quantile(values, [tail, 1 - tail]) - values.mean() + estimate
+        if np.ptp(values) < ROUNDING:
+            unseen = NEVER_SEEN / groups
+            return Interval(
+                estimate, estimate - unseen * (estimate - least), estimate + unseen * (1 - estimate), groups
+            )
+        low, high = np.clip(np.quantile(values, [tail, 1 - tail]) - values.mean() + estimate, least, 1.0)
         return Interval(estimate, float(low), float(high), groups)
+
+
+def without_interval(found: Interval, groups: int) -> Interval:
+    """Return a number without its interval, which too few groups would make narrower than what is known."""
+    reason = f"too few groups for an interval: {groups}, and at least {FEWEST_GROUPS} are needed"
+    return replace(found, low=None, high=None, reason=reason)
 
 
 def expanded_tail(groups: int, level: float) -> float:
@@ -214,36 +238,3 @@ def expanded_tail(groups: int, level: float) -> float:
     """
     wide = stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(groups / (groups - 1))
     return float(stats.norm.cdf(-wide))
-
-
-def number_groups(groups: Sequence[str] | NDArray[Any], images: int) -> NDArray[np.int64]:
-    """Number the groups in the order of their names, shape (images,).
-
-    Raises
-    ------
-    UsageError
-        There is not one group an image.
-    """
-    _, unit = np.unique(np.asarray(groups), return_inverse=True)
-    if len(unit) != images:
-        raise UsageError(f"There are {images} images and {len(unit)} groups: give the group of each image.")
-    return np.asarray(unit, np.int64).reshape(images)
-
-
-def _group_tables(
-    truth: NDArray[np.integer], answers: NDArray[np.integer], unit: NDArray[np.int64], classes: int
-) -> sparse.csr_array:
-    """Return the flattened confusion matrix of each group, shape (groups, classes * classes)."""
-    check_classes(truth, classes, "true classes")
-    check_classes(answers, classes, "answers")
-    if len(truth) != len(answers):
-        raise UsageError(f"There are {len(truth)} true classes and {len(answers)} answers: give one answer an image.")
-    cells = np.asarray(truth, np.int64) * classes + answers
-    shape = (int(unit.max()) + 1, classes * classes)
-    return sparse.coo_array((np.ones(len(cells), np.int64), (unit, cells)), shape=shape).tocsr()
-
-
-def _matrices(table: sparse.csr_array, drawn: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Return the confusion matrix of each resample, shape (resamples, classes, classes)."""
-    matrices: NDArray[np.int64] = (table.T @ drawn).T.reshape(-1, classes, classes)
-    return matrices

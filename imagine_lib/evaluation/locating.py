@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from dataclasses import astuple, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,20 +18,28 @@ from imagine_lib.evaluation.detection import FoundBoxes, TrueBoxes
 from imagine_lib.evaluation.masks import SegmentationEvaluation
 from imagine_lib.evaluation.objects import DetectionEvaluation
 from imagine_lib.evaluation.segmentation import mask_confusion
-from imagine_lib.prediction.record import Failure
+from imagine_lib.evaluation.tested import describe_test, nothing_left, require_known_class
+from imagine_lib.prediction.progress import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
     from imagine_lib.data.imageset import Box, ImageSet
+    from imagine_lib.data.loading import Progress
     from imagine_lib.models.detector import Detector
     from imagine_lib.models.segmenter import Segmenter
 
+Answer = TypeVar("Answer")
+
 
 def evaluate_detector(
-    detector: Detector, data: ImageSet, seen: frozenset[str], device: torch.device
+    detector: Detector,
+    data: ImageSet,
+    seen: frozenset[str],
+    device: torch.device,
+    progress: Progress | None = None,
 ) -> DetectionEvaluation:
     """Look for things on images whose boxes are known, and compare.
 
@@ -47,6 +53,8 @@ def evaluate_detector(
         Content hashes of the images that the model or an ancestor learned from.
     device
         Where to compute.
+    progress
+        See :func:`imagine_lib.evaluation.tested.ask`.
 
     Returns
     -------
@@ -60,23 +68,35 @@ def evaluate_detector(
     """
     usable, numbers = data.labelled, {label: number for number, label in enumerate(detector.labels)}
     others = Counter(box.label for item in usable.items for box in item.boxes or () if box.label not in numbers)
-    if usable.classes and not set(usable.classes) & set(numbers):
-        raise DataError(f"The model knows none of the classes of {data.source}: retrain it on them first.")
-    images, excluded = _fresh(data, usable, detector, seen)
-    facts = _facts(data, usable, images, excluded, detector.labels)
-    facts["other_classes"] = {label: others[label] for label in sorted(others)}
+    require_known_class(data, usable.classes, detector.labels)
+    images, excluded = _read(data, usable, detector, seen, progress)
+    boxes = [
+        [digest, [astuple(box) for box in item.boxes or ()]]
+        for digest, item in zip(images.hashes, images.items, strict=True)
+    ]
+    facts = describe_test(data, usable, images.items, boxes, detector.labels, excluded, images.errors)
     truth = [
         _true_boxes(item.boxes or (), numbers, *size) for item, size in zip(images.items, images.sizes, strict=True)
     ]
     found = [
         FoundBoxes(boxes_in_image(one.corners, *size, where), one.classes, one.scores)
-        for one, size, where in zip(detector.find(images.canvases, device), images.sizes, images.places, strict=True)
+        for one, size, where in zip(
+            _told(detector.find(images.canvases, device), len(images), progress),
+            images.sizes,
+            images.places,
+            strict=True,
+        )
     ]
-    return DetectionEvaluation(**facts, truth=truth, found=found)
+    other_classes = {label: others[label] for label in sorted(others)}
+    return DetectionEvaluation(**facts, other_classes=other_classes, truth=truth, found=found)
 
 
 def evaluate_segmenter(
-    segmenter: Segmenter, data: ImageSet, seen: frozenset[str], device: torch.device
+    segmenter: Segmenter,
+    data: ImageSet,
+    seen: frozenset[str],
+    device: torch.device,
+    progress: Progress | None = None,
 ) -> SegmentationEvaluation:
     """Name the class of each pixel of images whose masks are known, and compare.
 
@@ -90,6 +110,8 @@ def evaluate_segmenter(
         Content hashes of the images that the model or an ancestor learned from.
     device
         Where to compute.
+    progress
+        See :func:`imagine_lib.evaluation.tested.ask`.
 
     Returns
     -------
@@ -103,53 +125,50 @@ def evaluate_segmenter(
     """
     usable, labels = data.labelled, segmenter.labels
     numbers = np.asarray([labels.index(label) if label in labels else IGNORED for label in data.classes], np.int64)
-    if not (numbers >= 0).any():
-        raise DataError(f"The model knows none of the classes of {data.source}: retrain it on them first.")
-    images, excluded = _fresh(data, usable, segmenter, seen)
+    require_known_class(data, data.classes, labels)
+    images, excluded = _read(data, usable, segmenter, seen, progress)
     size = segmenter.manifest.input.size
     loaded = load_masks(images.items, images.sizes, images.places, size, len(numbers))
     if not loaded.kept:
-        raise DataError(f"{data.source} holds no image to test with: none of their masks can be read.")
+        raise DataError(f"{data.source} holds no image to test with: none of its masks can be read.")
     failed = {images.positions[row]: text for row, text in loaded.errors.items()}
     images = replace(images.pick(loaded.kept), errors=images.errors | failed)
     confusions = np.zeros((len(images), len(labels), len(labels)), np.int64)
-    for row, answer in enumerate(segmenter.colour(images.canvases, device)):
+    for row, answer in enumerate(_told(segmenter.colour(images.canvases, device), len(images), progress)):
         mask = loaded.masks[row]
         truth = np.where(mask == IGNORED, IGNORED, numbers[mask.clip(0)])
         confusions[row] = mask_confusion(truth, answer.classes, len(labels), IGNORED)
-    return SegmentationEvaluation(**_facts(data, usable, images, excluded, labels), confusions=confusions)
+    masks = [
+        [digest, content_hash(item.mask) if item.mask else None]
+        for digest, item in zip(images.hashes, images.items, strict=True)
+    ]
+    facts = describe_test(data, usable, images.items, masks, labels, excluded, images.errors)
+    return SegmentationEvaluation(**facts, confusions=confusions)
 
 
-def _fresh(data: ImageSet, usable: ImageSet, model: Detector | Segmenter, seen: frozenset[str]) -> tuple[Placed, int]:
+def _read(
+    data: ImageSet,
+    usable: ImageSet,
+    model: Detector | Segmenter,
+    seen: frozenset[str],
+    progress: Progress | None,
+) -> tuple[Placed, int]:
     """Return the images that a model has not learned from, and how many it has."""
-    images = read_placed(usable.items, model.manifest.input)
+    with shown(progress, "Reading") as reading:
+        images = read_placed(usable.items, model.manifest.input, reading)
     rows = [row for row, digest in enumerate(images.hashes) if digest not in seen]
     excluded = len(images) - len(rows)
     if not rows:
-        known = f"the model learned from {excluded} of them" if excluded else ""
-        broken = f"{len(images.errors)} cannot be read" if images.errors else ""
-        why = " and ".join(filter(None, (known, broken))) or "none of its images is labelled"
-        raise DataError(f"{data.source} holds no image to test with: {why}.")
+        raise nothing_left(data, excluded, len(images.errors))
     return images.pick(rows), excluded
 
 
-def _facts(data: ImageSet, usable: ImageSet, images: Placed, excluded: int, labels: list[str]) -> dict[str, Any]:
-    """Return what is said of every test, whatever its task."""
-    truth = [
-        [digest, content_hash(item.mask) if item.mask else [astuple(box) for box in item.boxes or ()]]
-        for digest, item in zip(images.hashes, images.items, strict=True)
-    ]
-    return {
-        "labels": labels,
-        "names": [item.name for item in images.items],
-        "groups": [item.name if item.group is None else item.group for item in images.items],
-        "grouped": data.grouping is not None,
-        "manifest_sha256": hashlib.sha256(json.dumps(sorted(truth)).encode()).hexdigest(),
-        "contents": [item.content for item in images.items],
-        "excluded": excluded,
-        "failures": [Failure(usable.items[place].name, text) for place, text in sorted(images.errors.items())],
-        "unlabelled": len(data) - len(usable),
-    }
+def _told(answers: Iterator[Answer], images: int, progress: Progress | None) -> Iterator[Answer]:
+    """Yield what a model answers, and tell how far it is."""
+    with shown(progress, "Testing") as testing:
+        for done, answer in enumerate(answers, 1):
+            yield answer
+            testing(done, images)
 
 
 def _true_boxes(boxes: Sequence[Box], numbers: Mapping[str, int], width: int, height: int) -> TrueBoxes:

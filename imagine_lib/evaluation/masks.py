@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imagine_lib.evaluation.figures import draw_confusion
-from imagine_lib.evaluation.intervals import Bootstrap, Interval, number_groups
+from imagine_lib.evaluation.grouping import number_groups
+from imagine_lib.evaluation.intervals import Bootstrap, Interval
 from imagine_lib.evaluation.page import Section, Shown, Table
 from imagine_lib.evaluation.sections import OPEN_ROWS, describe_left_out, describe_measures
 from imagine_lib.evaluation.segmentation import MaskMeasures, measure_masks

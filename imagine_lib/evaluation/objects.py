@@ -16,7 +16,8 @@ from imagine_lib.evaluation.detection import (
     measure_matches,
 )
 from imagine_lib.evaluation.figures import draw_bars
-from imagine_lib.evaluation.intervals import Bootstrap, Interval, number_groups
+from imagine_lib.evaluation.grouping import number_groups
+from imagine_lib.evaluation.intervals import Bootstrap, Interval
 from imagine_lib.evaluation.page import Section, Shown, Table
 from imagine_lib.evaluation.sections import OPEN_ROWS, describe_left_out, describe_measures
 from imagine_lib.evaluation.tested import Tested

@@ -44,6 +44,8 @@ class Table:
     """Shown when the reader opens it."""
     meanings: Sequence[str] = ()
     """What each row's name means, in small print below it."""
+    worded: Sequence[str] = ()
+    """The columns that hold words: like the first, they begin at the left."""
 
 
 @dataclass(frozen=True)

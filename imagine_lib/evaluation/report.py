@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imagine_lib.evaluation.page import Section, Words, render, render_page
 from imagine_lib.evaluation.wording import NAMES, count
 from imagine_lib.prediction.record import DEMONSTRATION
-from imagine_lib.storage.staging import write_atomically
+from imagine_lib.prediction.tables import write_export
 from imagine_lib.wire import ModelStatus
 
 if TYPE_CHECKING:
@@ -94,13 +94,17 @@ class Report:
         Returns
         -------
         pathlib.Path
+
+        Raises
+        ------
+        StorageError
+            It cannot be written; what was there before stays.
         """
         if Path(path).suffix == ".json":
             text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         else:
             text = self.to_html()
-        write_atomically(Path(path), text.encode())
-        return Path(path)
+        return write_export(path, text.encode())
 
     def to_html(self) -> str:
         """Return the report as one HTML page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagine_lib.evaluation.intervals import LEVEL, NOTE
+from imagine_lib.evaluation.intervals import FEWEST_GROUPS, LEVEL, NOTE
 from imagine_lib.evaluation.page import Block, Listing, Section, Table, Words
 from imagine_lib.evaluation.wording import MEANINGS, NAMES, count, span
 
@@ -101,10 +101,17 @@ def describe_comparison(comparison: Comparison) -> list[Section]:
         Table(("measure", "first", "second", "difference", "95 % interval"), overall, "The second beside the first"),
         *no_interval([comparison.accuracy]),
         *_verdicts(comparison),
-        Table(names, rows, f"F1 of {count(len(rows), 'class', 'classes')}", folded=len(rows) > OPEN_ROWS),
+        Table(
+            names,
+            rows,
+            f"F1 of {count(len(rows), 'class', 'classes')}",
+            folded=len(rows) > OPEN_ROWS,
+            worded=("the second is",),
+        ),
         Words(
-            "Better or worse is said only where the 95 % interval of the difference does not hold 0, which by chance "
-            f"alone happens to one of {1 / (1 - LEVEL):.0f} classes that do not differ. {NOTE}"
+            f"Better or worse is said only of classes that at least {FEWEST_GROUPS} groups hold, and only where the "
+            "95 % interval of the difference does not hold 0, which by chance alone happens to one of "
+            f"{1 / (1 - LEVEL):.0f} classes that do not differ. {NOTE}"
         ),
     ]
     left_out = describe_left_out(comparison, "not both models know")

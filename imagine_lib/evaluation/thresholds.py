@@ -10,15 +10,15 @@ import numpy as np
 from imagine_lib.errors import UsageError
 from imagine_lib.evaluation.measures import check_classes
 from imagine_lib.evaluation.wilson import wilson_bounds
+from imagine_lib.prediction.rule import STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from imagine_lib.prediction.rule import AnswerRule
+
 LEVEL = 0.95
 """How sure it must be that the wanted precision is reached."""
-
-UNCLASSIFIED = -1
-"""The answer for an image that is below its class's threshold."""
 
 NOTE = (
     "The thresholds hold for the class mix that they were chosen on: "
@@ -31,30 +31,27 @@ class Thresholds:
     """The lowest probability of each class that is enough."""
 
     values: tuple[float | None, ...]
-    """By class; None where none is: all images given that class become unclassified."""
+    """By class; None where none can be promised."""
     precision: float
     """The wanted share of right answers."""
-
-    def classify(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return the most probable class of each image, or :data:`UNCLASSIFIED`, shape (images,)."""
-        answers = probabilities.argmax(axis=1)
-        needed = np.array([np.inf if value is None else value for value in self.values])
-        return np.where(probabilities.max(axis=1) >= needed[answers], answers, UNCLASSIFIED)
 
 
 @dataclass(frozen=True)
 class ClassAtThreshold:
     """What a threshold does to one class on other images."""
 
-    threshold: float | None
+    threshold: float
+    """What is asked of the class."""
+    promised: bool
+    """Whether the wanted precision is promised there."""
     answers: int
     """Images whose most probable class this is."""
-    kept: int
-    """Those of them that reach the threshold."""
+    accepted: int
+    """Those of them that are accepted."""
     precision: float | None
-    """Share of the kept that are of the class; None where none was kept."""
+    """Share of the accepted that are of the class; None where none was accepted."""
     coverage: float | None
-    """Share of the answers that was kept; None where there was none."""
+    """Share of the answers that was accepted; None where there was none."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,9 @@ class ThresholdTest:
     """What thresholds do on images that they were not chosen on."""
 
     precision: float | None
-    """Share of right answers among the images that kept one; None where none did."""
+    """Share of right answers among the accepted ones; None where none was accepted."""
     coverage: float
-    """Share of all images that kept an answer."""
+    """Share of all images whose answer was accepted."""
     classes: tuple[ClassAtThreshold, ...]
 
 
@@ -121,18 +118,23 @@ def choose_thresholds(
 
 
 def measure_thresholds(
-    thresholds: Thresholds, truth: NDArray[np.integer], probabilities: NDArray[np.floating]
+    rule: AnswerRule,
+    truth: NDArray[np.integer],
+    probabilities: NDArray[np.float32],
+    energies: NDArray[np.float64],
 ) -> ThresholdTest:
-    """Measure precision and coverage at thresholds that were chosen elsewhere.
+    """Measure what a prediction accepts, and how much of that is right.
 
     Parameters
     ----------
-    thresholds
-        From :func:`choose_thresholds`.
+    rule
+        By which the model's predictions are accepted.
     truth
         Shape (images,): numbers of classes, of the test split.
     probabilities
         Shape (images, classes), calibrated.
+    energies
+        Shape (images,).
 
     Returns
     -------
@@ -141,19 +143,18 @@ def measure_thresholds(
     Raises
     ------
     DataError, UsageError
-        There is no image, a number is no class, or there is not one threshold a class.
+        There is no image, or a number is no class.
     """
     classes = probabilities.shape[1]
     check_classes(truth, classes, "true classes")
-    if len(thresholds.values) != classes:
-        raise UsageError(f"There are {len(thresholds.values)} thresholds for {classes} classes: choose them again.")
-    answers, kept = probabilities.argmax(axis=1), thresholds.classify(probabilities)
+    answers = probabilities.argmax(axis=1)
+    accepted = rule.statuses(probabilities, energies) == STATUSES.index("accepted")
     given = np.bincount(answers, minlength=classes)
-    sure = np.bincount(kept[kept != UNCLASSIFIED], minlength=classes)
-    right = np.bincount(kept[kept == truth], minlength=classes)
+    sure = np.bincount(answers[accepted], minlength=classes)
+    right = np.bincount(answers[accepted & (answers == truth)], minlength=classes)
     rows = tuple(
-        ClassAtThreshold(value, int(n), int(k), _share(h, k), _share(k, n))
-        for value, n, k, h in zip(thresholds.values, given, sure, right, strict=True)
+        ClassAtThreshold(float(value), bool(promised), int(n), int(k), _share(h, k), _share(k, n))
+        for value, promised, n, k, h in zip(rule.thresholds, rule.promised, given, sure, right, strict=True)
     )
     return ThresholdTest(_share(right.sum(), sure.sum()), float(sure.sum() / len(truth)), rows)
 

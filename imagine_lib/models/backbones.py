@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import UsageError
+from imagine_lib.models.families import TRANSFORMER, fixed_size, task_of
 from imagine_lib.models.obtaining import obtain
 from imagine_lib.models.offers import DEFAULT, offers
 from imagine_lib.wire import Architecture, Task
@@ -16,25 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from imagine_lib.models.stored import StoredWeights
-
-BUILDERS = (
-    "convnext_tiny",
-    "efficientnet_b0",
-    "efficientnet_v2_s",
-    "mobilenet_v3_large",
-    "mobilenet_v3_small",
-    "resnet18",
-    "resnet50",
-    "swin_v2_t",
-    "vit_b_16",
-)
-"""The networks that are tested here; torchvision's other ones for classification may work too."""
-
-TRANSFORMER = "vit_"
-"""Builders of torchvision's that begin so make vision transformers, whose name ends in the side of their patches."""
-
-FIXED = {"maxvit_": 224, TRANSFORMER: 224}
-"""Families of networks that take images of one size only, and the size of their weights, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +55,6 @@ class Backbone:
         """
         import torch
 
-        from imagine_lib.models.builders import task_of
         from imagine_lib.models.network import build_network
 
         builder = self.architecture.builder
@@ -164,14 +145,6 @@ def backbone(
         return Backbone(architecture, None)
     offers(builder)
     return Backbone(architecture, obtain(builder, weights, sha256))
-
-
-def fixed_size(builder: str) -> int | None:
-    """Return the side in pixels of the images that a network takes if it takes one size only; None: it takes any.
-
-    A vision transformer is built for one size, which :meth:`Backbone.at` chooses; 224 unless told.
-    """
-    return next((size for family, size in FIXED.items() if builder.startswith(family)), None)
 
 
 def _require_builder(architecture: Architecture) -> None:

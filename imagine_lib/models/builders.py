@@ -18,51 +18,18 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.segmentation import LRASPP, DeepLabV3
 
 from imagine_lib.errors import UsageError
-from imagine_lib.wire import Task
+from imagine_lib.models.families import SEGMENTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagine_lib.wire import Architecture
 
-DETECTORS = (
-    "fasterrcnn_mobilenet_v3_large_320_fpn",
-    "fasterrcnn_resnet50_fpn",
-    "ssdlite320_mobilenet_v3_large",
-)
-
-SEGMENTERS = ("deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
-
-BUILDERS = {Task.DETECTION: DETECTORS, Task.SEGMENTATION: SEGMENTERS}
-
 LEAST_SCORE = 0.01
 """Boxes of which a detector is less sure are not made: mean average precision hardly knows them."""
 
 MOST_BOXES = 100
 """Boxes that a detector finds in one image at most, the surest ones: as many as COCO's rules look at."""
-
-
-def task_of(builder: str) -> Task:
-    """Return what the networks of a builder do with an image."""
-    return next((task for task, builders in BUILDERS.items() if builder in builders), Task.CLASSIFICATION)
-
-
-def require_task(builder: str, task: Task) -> None:
-    """Refuse to begin with a network that is made for something else.
-
-    Raises
-    ------
-    UsageError
-        It is.
-    """
-    if task_of(builder) == task:
-        return
-    labels = {Task.CLASSIFICATION: "labels", Task.DETECTION: "boxes", Task.SEGMENTATION: "masks"}[task]
-    others = f" like {', '.join(BUILDERS[task])}" if task in BUILDERS else ""
-    raise UsageError(
-        f"{builder} is made for {task_of(builder).value}, and these images have {labels}: begin with a network for "
-        f"{task.value}{others}."
-    )
 
 
 def build_locating(architecture: Architecture, classes: int) -> nn.Module:

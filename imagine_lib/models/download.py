@@ -79,8 +79,18 @@ def download(
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without the passwords and signatures that it may carry."""
-    parts = urlsplit(url)
+    """Return a URL without the passwords and signatures that it may carry.
+
+    Raises
+    ------
+    UsageError
+        The URL is none.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        shown = url.rpartition("@")[2].partition("?")[0]
+        raise UsageError(f"{shown} is no address on the web: it must begin with https:// or http://.") from None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import ModelError
-from imagine_lib.models.builders import task_of
 from imagine_lib.models.classifier import Classifier
 from imagine_lib.models.detector import Detector
+from imagine_lib.models.families import task_of
 from imagine_lib.models.saving import read_network
 from imagine_lib.models.segmenter import Segmenter
 from imagine_lib.wire import Task

@@ -13,7 +13,8 @@ from torchvision import models
 
 from imagine_lib.errors import ModelError, UsageError
 from imagine_lib.hardware import processors
-from imagine_lib.models.builders import BUILDERS, build_locating, is_locating
+from imagine_lib.models.builders import build_locating, is_locating
+from imagine_lib.models.families import DETECTORS, SEGMENTERS
 from imagine_lib.models.relabelling import answering_parameters, replace_answers
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def build_network(architecture: Architecture, classes: int) -> nn.Module:
     UsageError
         There is no such network here, or the arguments are others than ``ARGUMENTS``.
     """
-    locating = [builder for builders in BUILDERS.values() for builder in builders]
+    locating = (*DETECTORS, *SEGMENTERS)
     if architecture.builder in locating:
         return build_locating(architecture, classes)
     known = sorted([*models.list_models(module=models), *locating])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -52,7 +53,7 @@ def offers(builder: str) -> list[Offer]:
         Offer(
             name=entry.name,
             url=on_server(entry.url),
-            pin=pin_in(entry.url),
+            pin=_pin_in(entry.url),
             licence=entry.meta.get("license", TERMS),
             recommended=entry is named.DEFAULT,
         )
@@ -78,7 +79,7 @@ def offer(builder: str, name: str) -> Offer:
     )
 
 
-def pin_in(url: str) -> str | None:
+def _pin_in(url: str) -> str | None:
     """Return what the name of a file says of its sha256: ``f37072fd`` in ``resnet18-f37072fd.pth``."""
     found = re.search(r"-([0-9a-f]{8,64})\.\w+$", urlsplit(url).path)
     return found.group(1) if found else None
@@ -95,7 +96,9 @@ def on_server(url: str) -> str:
     address = os.environ.get(SERVER)
     if not address:
         return url
-    server, parts = urlsplit(address), urlsplit(url)
-    if server.scheme not in ("http", "https") or not server.netloc:
-        raise UsageError(f"{SERVER} is {address!r}, which is no address on the web like https://weights.example.org.")
-    return urlunsplit((server.scheme, server.netloc, server.path.rstrip("/") + parts.path, "", ""))
+    with suppress(ValueError):
+        server = urlsplit(address)
+        if server.scheme in ("http", "https") and server.netloc:
+            path = server.path.rstrip("/") + urlsplit(url).path
+            return urlunsplit((server.scheme, server.netloc, path, "", ""))
+    raise UsageError(f"{SERVER} is {address!r}, which is no address on the web like https://weights.example.org.")

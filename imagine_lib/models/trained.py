@@ -87,7 +87,7 @@ def describe_tensors(builder: str, tensors: Mapping[str, torch.Tensor], origin: 
     with torch.device("meta"):
         network = build_network(Architecture(builder=builder), USUAL_CLASSES)
     head = tensors.get(_head_name(network))
-    if head is None or head.ndim != 2:
+    if head is None or head.ndim != 2 or not len(head):
         raise _misfit(builder, origin)
     architecture = Architecture(builder=builder)
     if isinstance(network, VisionTransformer):

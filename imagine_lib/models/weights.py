@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from imagine_lib.errors import ModelError, UsageError
 from imagine_lib.models.download import download, without_secrets
-from imagine_lib.models.offers import DEFAULT, offer, offers, pin_in
+from imagine_lib.models.offers import DEFAULT, offer, offers
 from imagine_lib.models.shelf import list_stored, put, read_stored, require_name, writing
 from imagine_lib.models.stored import StoredWeights, checked_sha256, hash_file, matching_hash, named_after
 
@@ -68,8 +68,8 @@ def fetch(
     name
         Torchvision's name of them; with ``url``, the name to keep them under.
     sha256
-        Of the file, where its publisher gives one. Without it, the eight or more digits that torchvision's way of
-        naming files puts before ``.pth`` are compared.
+        Of the file, where its publisher gives one. Of torchvision's own files eight or more digits are known from
+        their names, and are always compared; a file from elsewhere needs it.
     url
         Where the file lies; by default where torchvision says, on the server of ``IMAGINE_WEIGHTS_URL`` if that is
         set.
@@ -88,13 +88,14 @@ def fetch(
         There is no network, another file than the pinned one came, it holds no weights of this builder, or the disk
         is full. Nothing is left behind.
     """
-    licence, pin = None, pin_in(url or "")
-    if url is None or name in {known.name for known in offers(builder)}:
-        official = offer(builder, name)
-        name, url, licence, pin = official.name, url or official.url, official.licence, official.pin
+    if url is None:
+        wanted = offer(builder, name)
+        name, url = wanted.name, wanted.url
+    official = next((known for known in offers(builder) if known.name == name), None)
+    shown, pin = without_secrets(url), official.pin if official else None
+    if not sha256 and not (official and official.url == url and pin):
+        raise UsageError(f"{shown} has no sha256 to be checked with: give sha256 (--sha256).")
     pins = [part for part in (pin, sha256 and checked_sha256(sha256)) if part]
-    if not pins:
-        raise UsageError(f"{without_secrets(url)} has no sha256 to be checked with: give sha256 (--sha256).")
     if found := _kept(builder, name, pins):
         return found
     with writing() as scratch:
@@ -102,7 +103,7 @@ def fetch(
             return found
         arrived = scratch / f"arrived{'.safetensors' if urlsplit(url).path.endswith('.safetensors') else '.pth'}"
         digest = download(url, arrived, pins, progress)
-        return _store(scratch, arrived, builder, name, without_secrets(url), digest, licence)
+        return _store(scratch, arrived, builder, name, shown, digest, official.licence if official else None)
 
 
 def import_file(

@@ -51,15 +51,18 @@ def count_samples(predictions: Predictions, adjusted: bool) -> CountedSamples:
 
 def _count_images(answers: ClassAnswers, unreadable: Counter[str | None], adjusted: bool) -> CountedSamples:
     adjustment = _adjustment(answers) if adjusted else None
-    known = answers.statuses != STATUSES.index("unknown")
+    strange = answers.statuses == STATUSES.index("unknown")
     samples: dict[str | None, SampleCounts] = {}
     done = 0
     with shown(None, "Counting") as progress:
         for name, members in _by_sample(answers.samples, unreadable).items():
             positions = np.asarray(members, np.int64)
-            table = answers.probabilities[positions[known[positions]]]
-            lost = (len(positions) - len(table), unreadable[name])
-            samples[name] = _plain(_answered(table), *lost) if adjustment is None else adjustment.count(table, *lost)
+            beside = int(strange[positions].sum()), unreadable[name]
+            if adjustment is None:
+                answered = np.bincount(answers.labels[positions], minlength=len(answers.rule.classes))
+                samples[name] = _plain(answered, *beside)
+            else:
+                samples[name] = adjustment.count(answers.probabilities[positions], *beside)
             done += len(positions)
             progress(done, len(answers))
     names = [entry.name for entry in answers.rule.classes]
@@ -89,15 +92,9 @@ def _adjustment(answers: ClassAnswers) -> CountAdjustment | None:
     return fit_counts(given.truth, calibrate(given.logits, answers.temperature), given.groups.astype(str))
 
 
-def _answered(table: NDArray[np.float32]) -> NDArray[np.int64]:
-    if not len(table):
-        return np.zeros(table.shape[1], np.int64)
-    return np.bincount(table.argmax(axis=1), minlength=table.shape[1])
-
-
-def _plain(answered: NDArray[np.int64], unclassified: int, unreadable: int) -> SampleCounts:
+def _plain(answered: NDArray[np.int64], unknown: int, unreadable: int) -> SampleCounts:
     numbers = answered.astype(np.float64)
-    return SampleCounts(answered, numbers, None, None, LEVEL, unclassified, unreadable, "not corrected", "")
+    return SampleCounts(answered, numbers, None, None, LEVEL, unknown, unreadable, "not corrected", "")
 
 
 def _by_sample(names: Iterable[str | None], unreadable: Counter[str | None]) -> dict[str | None, list[int]]:

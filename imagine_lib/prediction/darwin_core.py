@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LSID = "urn:lsid:marinespecies.org:taxname:"
 """What precedes an AphiaID in Darwin Core's ``scientificNameID``."""
 
+NAMED = 8
+"""Classes that a warning names; the rest is counted."""
+
 COLUMNS = [
     *("occurrenceID", "basisOfRecord", "occurrenceStatus", "scientificName", "scientificNameID", "individualCount"),
     *("eventID", "eventDate", "decimalLatitude", "decimalLongitude", "minimumDepthInMeters", "maximumDepthInMeters"),
@@ -37,7 +40,8 @@ COLUMNS = [
 def to_darwin_core(predictions: Predictions) -> pd.DataFrame:
     """Return the accepted predictions as Darwin Core occurrences by machine observation.
 
-    Which of ``eventDate`` and coordinates are missing is said as a warning.
+    An answer whose class has no AphiaID, such as detritus, is no occurrence of an organism: these are left out and
+    counted in a warning. Which of ``eventDate`` and coordinates are missing is said in another.
 
     Parameters
     ----------
@@ -58,7 +62,9 @@ def to_darwin_core(predictions: Predictions) -> pd.DataFrame:
     import pandas as pd
 
     refuse_demonstration(predictions.model, predictions.model_status, "Darwin Core")
-    table = pd.DataFrame(_occurrences(predictions), columns=COLUMNS)
+    others: Counter[str] = Counter()
+    table = pd.DataFrame(_occurrences(predictions, others), columns=COLUMNS)
+    _tell_what_is_left_out(others)
     _tell_what_is_missing(table)
     return table
 
@@ -78,7 +84,8 @@ def refuse_demonstration(model: str, status: ModelStatus, form: str) -> None:
         )
 
 
-def _occurrences(predictions: Predictions) -> Iterator[dict[str, Any]]:
+def _occurrences(predictions: Predictions, others: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the occurrences, and count in ``others`` the answers that name no taxon."""
     seen: Counter[str] = Counter()
     look_up = remembering()
     for item in predictions.items:
@@ -86,6 +93,9 @@ def _occurrences(predictions: Predictions) -> Iterator[dict[str, Any]]:
             continue
         common = _common(predictions, item, look_up(item.facts))
         for thing in item.found or item.top[:1]:
+            if thing.aphia_id is None:
+                others[thing.label] += 1
+                continue
             identity = _identity(item, thing)
             seen[identity] += 1
             number = f"-{seen[identity]}" if seen[identity] > 1 else ""
@@ -120,9 +130,22 @@ def _common(predictions: Predictions, item: Prediction, where: Whereabouts) -> d
 def _identification(thing: Guess | Found) -> dict[str, Any]:
     return {
         "scientificName": thing.label,
-        "scientificNameID": f"{LSID}{thing.aphia_id}" if thing.aphia_id else "",
+        "scientificNameID": f"{LSID}{thing.aphia_id}",
         "identificationRemarks": f"probability {thing.probability:.3f}",
     }
+
+
+def _tell_what_is_left_out(others: Counter[str]) -> None:
+    if others:
+        number = "1 answer is" if others.total() == 1 else f"{others.total():,} answers are"
+        classes = ", ".join(f"{label} ({count:,})" for label, count in others.most_common(NAMED))
+        more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+        warnings.warn(
+            f"{number} left out, because the model knows no AphiaID of the class: {classes}{more}; "
+            "retrain it on a set that says the AphiaIDs where these are organisms.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _tell_what_is_missing(table: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Whereabouts:
     clock: time | None
     """Without a zone unless the set writes one: EcoTaxa and the IFCB mean UTC."""
     zone: str
-    """As the set writes it, such as ``Z``; mostly empty."""
+    """``Z`` for a time that the set gives a zone, brought to UTC; mostly empty."""
     latitude: float | None
     longitude: float | None
     """In decimal degrees; both or neither."""
@@ -53,6 +53,8 @@ def whereabouts(facts: Mapping[str, str]) -> Whereabouts:
     day_text, _, clock_text = (moment.replace(" ", "T") if moment else "").partition("T")
     day = _day(day_text or _first(known, DATE))
     clock, zone = _clock(clock_text or _first(known, TIME))
+    if day is not None and clock is not None and zone not in ("", "Z"):
+        day, clock, zone = _in_utc(day, clock, zone)
     latitude = _number(_first(known, LATITUDE), 90)
     longitude = _number(_first(known, LONGITUDE), 180)
     if latitude is None or longitude is None:
@@ -93,6 +95,11 @@ def _clock(text: str) -> tuple[time | None, str]:
         return time(int(found[1]), int(found[2]), int(found[3] or 0)), found[4] or ""
     except ValueError:  # 25 o'clock
         return None, ""
+
+
+def _in_utc(day: date, clock: time, zone: str) -> tuple[date, time, str]:
+    moment = datetime.fromisoformat(f"{day.isoformat()}T{clock.isoformat()}{zone}").astimezone(UTC)
+    return moment.date(), moment.time(), "Z"
 
 
 def _number(text: str, limit: float) -> float | None:

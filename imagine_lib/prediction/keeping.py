@@ -46,6 +46,8 @@ class Index(Wire):
     """Over the names of all images, in order."""
     step: int = Field(ge=1)
     """Images in a chunk."""
+    threshold: float | None = None
+    """What the answers leave out is less probable than this; None where they leave out nothing."""
 
 
 class KeptAnswers:
@@ -61,11 +63,13 @@ class KeptAnswers:
         What answers.
     step
         Images in a chunk, of a new folder.
+    threshold
+        What the answers leave out is less probable than this; None where they leave out nothing.
 
     Raises
     ------
     UsageError
-        The folder holds other files, or answers of another model or to other images.
+        The folder holds other files, or answers of another model, to other images or at another threshold.
     StorageError
         It cannot be read or written.
     """
@@ -78,6 +82,7 @@ class KeptAnswers:
         model_sha256: str,
         preprocessing: str,
         step: int,
+        threshold: float | None = None,
     ) -> None:
         self.folder = folder
         self._items = items
@@ -90,6 +95,7 @@ class KeptAnswers:
             images=len(items),
             images_sha256=_names_hash(items),
             step=step,
+            threshold=threshold,
         )
         self.step = self._open(wanted).step
 
@@ -151,6 +157,11 @@ class KeptAnswers:
         if found.images_sha256 != wanted.images_sha256:
             raise UsageError(
                 f"{self.folder} keeps the answers to other images ({found.images:,} of them): {way_out}."
+            )
+        if found.threshold != wanted.threshold:
+            raise UsageError(
+                f"{self.folder} keeps what was found with the threshold {found.threshold}, and not with "
+                f"{wanted.threshold}: {way_out}."
             )
         for left in self.folder.glob(".writing-*"):
             with suppress(OSError):

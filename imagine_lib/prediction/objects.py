@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagine_lib.data.loading import decode_canvases, headers
+import numpy as np
+
+from imagine_lib.data.loading import decode_canvases
 from imagine_lib.data.preprocessing import place
 from imagine_lib.data.regions import regions
 from imagine_lib.data.targets import boxes_in_image
-from imagine_lib.errors import Interrupted
 from imagine_lib.models.detector import Detector
-from imagine_lib.prediction.progress import shown
-from imagine_lib.prediction.record import Failure, Found, Prediction, Predictions
+from imagine_lib.prediction.answering import answer_images, failures, identities
+from imagine_lib.prediction.columns import from_columns, to_columns
+from imagine_lib.prediction.record import Found, Prediction, Predictions
+from imagine_lib.prediction.rule import require_probability
+from imagine_lib.prediction.streaming import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import os
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
     from imagine_lib.data.imageset import ImageItem, ImageSet
-    from imagine_lib.data.loading import Canvases, Progress
+    from imagine_lib.data.loading import Canvases, Loaded, Progress
     from imagine_lib.data.preprocessing import Placement
     from imagine_lib.models.package import ModelPackage
     from imagine_lib.models.segmenter import Segmenter
@@ -27,8 +32,8 @@ if TYPE_CHECKING:
 THRESHOLD = 0.5
 """A box of which a detector is less sure is not told: something else would then be about as likely."""
 
-CHUNK_BYTES = 32 * 1024**2
-"""Canvases that are in memory at a time."""
+CHUNK = 64
+"""Images that are decoded, answered and kept together: a few seconds of work are lost when it breaks."""
 
 BACKGROUND = frozenset({"background", "_background_", "class 0", "nothing", "void"})
 """What class 0 of masks is called, in small letters, where it stands for the absence of things."""
@@ -41,6 +46,7 @@ def predict_objects(
     data: ImageSet,
     device: torch.device,
     threshold: float | None = None,
+    folder: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Find what is on images, in order.
@@ -50,90 +56,93 @@ def predict_objects(
     name
         How the answers name the model.
     package, model
-        The model.
-    data
-        The images.
-    device
-        Where to compute.
-    threshold
-        See :func:`find_objects`.
-    progress
-        Called with the number of images done and of all; by default it is shown.
-
-    Returns
-    -------
-    Predictions
-        Unreadable images are in ``errors``. All that was found is in memory: about 300 bytes a box, and for a mask
-        eight bytes for each run.
-
-    Raises
-    ------
-    Interrupted
-        The user stopped it.
-    """
-    items: list[Prediction] = []
-    errors: list[Failure] = []
-    done = 0
-    with shown(progress) as show:
-        show(0, len(data))
-        try:
-            for done, answer in enumerate(find_objects(model, data.items, device, threshold), 1):
-                if isinstance(answer, Failure):
-                    errors.append(answer)
-                else:
-                    items.append(answer)
-                show(done, len(data))
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"the prediction was stopped after {done:,} of {len(data):,} images and nothing was kept."
-            ) from None
-    manifest = model.manifest
-    return Predictions(
-        name, package.sha256, manifest.status, items, tuple(errors), task=manifest.task, samples=data.samples
-    )
-
-
-def find_objects(
-    model: Detector | Segmenter, items: Sequence[ImageItem], device: torch.device, threshold: float | None = None
-) -> Iterator[Prediction | Failure]:
-    """Find what is on images.
-
-    Parameters
-    ----------
-    model
         A detector, or a segmenter: then each patch of one class is an object, the background excepted.
-    items
+    data
         The images.
     device
         Where to compute.
     threshold
         The least probability of what is told; by default ``THRESHOLD`` for boxes and 0 for patches, whose pixels are
         most probably of their class anyway.
+    folder
+        Where answers are kept while they are made; None keeps nothing.
+    progress
+        Called with the number of images done and of all; by default it is shown.
 
-    Yields
+    Returns
+    -------
+    Predictions
+        Unreadable images are in ``errors``. All that was found is in memory: about 400 bytes a box, and for a mask
+        as much as its run lengths, but of the decoded images only those of three chunks.
+
+    Raises
     ------
-    Prediction or Failure
-        One for each image, in order; memory does not grow with their number.
+    UsageError
+        The threshold is no probability, or the folder keeps the answers of another model, to other images or at
+        another threshold.
+    StorageError
+        The folder cannot be written.
+    Interrupted
+        The user stopped it.
     """
-    spec = model.manifest.input
-    if threshold is None:
-        threshold = THRESHOLD if isinstance(model, Detector) else 0.0
-    step = max(1, CHUNK_BYTES // (spec.size * spec.size * 3))
-    for start in range(0, len(items), step):
-        chunk = items[start : start + step]
-        loaded = decode_canvases(chunk, spec)
-        looks = headers([chunk[row] for row in loaded.kept])
-        sizes = [(look.width, look.height) if look is not None else (1, 1) for look in looks]
-        answers = zip(sizes, loaded.hashes, _found_on(model, loaded.canvases, sizes, device), strict=True)
-        for row, item in enumerate(chunk):
-            sample = item.sample or item.group
-            if row in loaded.errors:
-                yield Failure(item.name, loaded.errors[row], start + row, sample)
-                continue
-            size, digest, things = next(answers)
-            found = tuple(thing for thing in things if thing.probability >= threshold)
-            facts: dict[str, Any] = {"size": size, "sha256": digest, "facts": item.facts, "content": item.content}
-            yield Prediction(item.name, sample, "accepted", found=found, **facts)
+    require_probability(threshold)
+    asker = _Asker(model, device, threshold)
+    arrays, errors = answer_images(asker, data.items, name, package, folder, progress)
+    manifest = model.manifest
+    sizes = [(width, height) for width, height in arrays["sizes"].tolist()]
+    on_images = from_columns(arrays, sizes, manifest.classes)
+    found = [
+        Prediction(
+            image=item.name,
+            sample=item.sample or item.group or None,
+            status="accepted",
+            found=things,
+            size=size,
+            sha256=bytes(digest).hex(),
+            facts=item.facts,
+            content=item.content,
+        )
+        for item, things, size, digest in zip(
+            (data.items[position] for position in arrays["kept"].tolist()),
+            on_images,
+            sizes,
+            arrays["hashes"],
+            strict=True,
+        )
+    ]
+    return Predictions(
+        name,
+        package.sha256,
+        manifest.status,
+        found,
+        failures(data.items, errors),
+        task=manifest.task,
+        samples=data.samples,
+    )
+
+
+class _Asker:
+    """A detector or a segmenter as it is asked: what is found improbable is left out."""
+
+    def __init__(self, model: Detector | Segmenter, device: torch.device, threshold: float | None) -> None:
+        usual = THRESHOLD if isinstance(model, Detector) else 0.0
+        self.threshold = usual if threshold is None else threshold
+        self.spec, self.most = model.manifest.input, CHUNK
+        self._model, self._device = model, device
+
+    def read(self, items: Sequence[ImageItem]) -> Loaded:
+        """Decode images."""
+        return decode_canvases(items, self.spec)
+
+    def ask(self, read: Loaded, told: Callable[[int], None]) -> Chunk:
+        """Find what is on images."""
+        found = []
+        for things in _found_on(self._model, read.canvases, read.sizes, self._device):
+            found.append([thing for thing in things if thing.probability >= self.threshold])
+            told(len(found))
+        sizes = np.array(read.sizes, np.int64).reshape(-1, 2)
+        columns = to_columns(found, self._model.manifest.classes)
+        return Chunk({**identities(read), "sizes": sizes, **columns}, read.errors)
 
 
 def _found_on(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from imagine_lib.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +34,8 @@ class AnswerRule:
     """In the order of the probabilities."""
     thresholds: NDArray[np.float64]
     """The least probability of an answer by class; shape (classes,)."""
+    promised: NDArray[np.bool_]
+    """Of which classes the calibration promises a precision at that threshold; shape (classes,)."""
     unknown_above: float | None
     """Energy above which an image is called unknown."""
     note: str
@@ -72,20 +76,46 @@ def rule_of(manifest: ModelManifest, threshold: float | None) -> AnswerRule:
     Returns
     -------
     AnswerRule
+
+    Raises
+    ------
+    UsageError
+        The threshold is no probability.
     """
+    require_probability(threshold)
     classes = tuple(manifest.classes)
     calibration = manifest.calibration
     unknown_above = calibration.unknown_above if calibration is not None else None
-    own = calibration.thresholds if calibration is not None else [None] * len(classes)
     if threshold is not None:
         note = f"No precision is promised for any class: the threshold {threshold:g} was given by hand."
-        return AnswerRule(classes, np.full(len(classes), threshold, np.float64), unknown_above, note)
-    values = np.array([THRESHOLD if value is None else value for value in own], np.float64)
+        return _one_for_all(classes, threshold, unknown_above, note)
     if calibration is None:
         note = f"No precision is promised for any class: the model was not calibrated; {THRESHOLD:g} is asked of all."
-        return AnswerRule(classes, values, None, note)
-    bare = [entry.name for entry, value in zip(classes, own, strict=True) if value is None]
-    return AnswerRule(classes, values, unknown_above, _bare_classes(bare, len(classes), calibration.precision))
+        return _one_for_all(classes, THRESHOLD, None, note)
+    values = np.array([THRESHOLD if value is None else value for value in calibration.thresholds], np.float64)
+    promised = np.array([value is not None for value in calibration.thresholds])
+    bare = [entry.name for entry, is_promised in zip(classes, promised, strict=True) if not is_promised]
+    note = _bare_classes(bare, len(classes), calibration.precision)
+    return AnswerRule(classes, values, promised, unknown_above, note)
+
+
+def require_probability(threshold: float | None) -> None:
+    """Refuse a threshold that is given and is no probability.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"A threshold is a probability between 0 and 1, like 0.8, and not {threshold:g}.")
+
+
+def _one_for_all(
+    classes: tuple[ClassEntry, ...], threshold: float, unknown_above: float | None, note: str
+) -> AnswerRule:
+    values = np.full(len(classes), threshold, np.float64)
+    return AnswerRule(classes, values, np.zeros(len(classes), bool), unknown_above, note)
 
 
 def _bare_classes(bare: Sequence[str], classes: int, precision: float) -> str:

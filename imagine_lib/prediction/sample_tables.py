@@ -10,7 +10,7 @@ import pandas as pd
 
 from imagine_lib.data.imageset import Sample
 from imagine_lib.errors import DataError
-from imagine_lib.evaluation.counts import abundance
+from imagine_lib.evaluation.abundance import abundance
 from imagine_lib.prediction.counting import CountedSamples, count_samples
 from imagine_lib.prediction.volumes import read_volumes
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ALL_IMAGES = "all images"
 """What the images without a sample are called together."""
 
-UNCLASSIFIED, UNREADABLE, TOTAL = "(unclassified)", "(unreadable)", "(total)"
-"""The rows of a sample after its classes."""
+UNREADABLE, TOTAL, UNKNOWN = "(unreadable)", "(total)", "(of these called unknown)"
+"""The rows of a sample after its classes; the images of the last are in the rows of the classes too."""
 
 WATER = "The intervals leave out what is uncertain about volume and subsampling."
 
@@ -50,8 +50,8 @@ class SampleTable(pd.DataFrame):
 def counts_by_sample(predictions: Predictions, adjusted: bool = True) -> SampleTable:
     """Count what is in each sample.
 
-    An image below its class's threshold is counted; one that was called unknown is unclassified. Images without a
-    sample are counted together as ``all images``.
+    Every image that could be read is counted, also below its class's threshold or called unknown: of the calibrate
+    images none was left out either. Images without a sample are counted together as ``all images``.
 
     Parameters
     ----------
@@ -65,8 +65,10 @@ def counts_by_sample(predictions: Predictions, adjusted: bool = True) -> SampleT
     -------
     SampleTable
         A data frame with ``sample``, ``class`` and ``counted``; with ``adjusted``, ``low`` and ``high`` where the
-        counts were corrected. After the classes of a sample come the rows ``(unclassified)``, ``(unreadable)`` and
-        ``(total)``. What the counts assume is in ``notes``, and printed below.
+        counts were corrected. After the classes of a sample come the rows ``(unreadable)``, ``(total)`` and, of the
+        images in this total, ``(of these called unknown)``: where they are many more than among the calibrate images
+        (about 5 in 100), something else was imaged, and the counts are too high. What the counts assume is in
+        ``notes``, and printed below.
 
     Notes
     -----
@@ -76,14 +78,14 @@ def counts_by_sample(predictions: Predictions, adjusted: bool = True) -> SampleT
     columns = ["counted", *(["adjusted", "low", "high"] if found.adjusted else [])]
     parts = []
     for sample, counts in found.samples.items():
-        rest = [counts.unclassified, counts.unreadable, counts.total]
+        rest = [counts.unreadable, counts.total, counts.unknown]
         numbers = {
             "counted": [*counts.answered.tolist(), *rest],
             "adjusted": [*counts.adjusted.tolist(), *rest],
             "low": [*_bound(counts.low, found), *[np.nan] * 3],
             "high": [*_bound(counts.high, found), *[np.nan] * 3],
         }
-        classes = [*found.classes, UNCLASSIFIED, UNREADABLE, TOTAL]
+        classes = [*found.classes, UNREADABLE, TOTAL, UNKNOWN]
         parts.append({"sample": sample or ALL_IMAGES, "class": classes, **{name: numbers[name] for name in columns}})
     return _table(parts, ["sample", "class", *columns], found.notes)
 
@@ -112,7 +114,7 @@ def abundance_by_sample(
     -------
     SampleTable
         A data frame with ``sample``, ``class``, ``abundance``, ``low``, ``high`` and ``unit``; the last row of a
-        sample is ``(total)``, with its unclassified and unreadable images.
+        sample is ``(total)``, with its unreadable images.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def abundance_by_sample(
     UsageError
         The unit is neither ``L`` nor ``m3``.
     """
-    water = {**predictions.samples, **(read_volumes(volumes) if volumes is not None else {})}
+    water = {**predictions.samples, **(read_volumes(volumes, predictions.samples) if volumes is not None else {})}
     _require_volumes(predictions, water)
     found = count_samples(predictions, adjusted)
     parts = []

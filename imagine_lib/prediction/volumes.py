@@ -13,7 +13,7 @@ from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -22,7 +22,9 @@ SAMPLE, VOLUME, SUBSAMPLING = "sample", "volume_l", "subsampling"
 SEPARATORS = (",", ";", "\t")
 
 
-def read_volumes(table: pd.DataFrame | str | os.PathLike[str]) -> dict[str, Sample]:
+def read_volumes(
+    table: pd.DataFrame | str | os.PathLike[str], known: Mapping[str, Sample] | None = None
+) -> dict[str, Sample]:
     """Read the water of samples.
 
     Parameters
@@ -30,6 +32,8 @@ def read_volumes(table: pd.DataFrame | str | os.PathLike[str]) -> dict[str, Samp
     table
         A CSV file or a table with the columns ``sample``, ``volume_l`` (litres that were filtered or imaged) and, if
         not the whole sample was imaged, ``subsampling`` (how many times more was in the sample).
+    known
+        What the image set says: its subsampling holds where the table has none.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def read_volumes(table: pd.DataFrame | str | os.PathLike[str]) -> dict[str, Samp
         if name in found:
             raise DataError(f"{place} has sample {name!r} twice: keep one row a sample.")
         litres = _positive(row.get(VOLUME), name, VOLUME, place)
-        found[name] = Sample(litres, _positive(row.get(SUBSAMPLING), name, SUBSAMPLING, place, empty=1.0))
+        usual = known[name].subsampling if known and name in known else 1.0
+        found[name] = Sample(litres, _positive(row.get(SUBSAMPLING), name, SUBSAMPLING, place, empty=usual))
     return found
 
 

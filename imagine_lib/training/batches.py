@@ -46,7 +46,7 @@ def choose_batch_size(network: nn.Module, spec: InputSpec, images: int, device: 
     Returns
     -------
     int
-        A power of two.
+        At least 2.
     """
     locating = is_locating(network)
     on_cpu, on_gpu = (LOCATING_ON_CPU, LOCATING_ON_GPU) if locating else (ON_CPU, ON_GPU)
@@ -57,6 +57,11 @@ def choose_batch_size(network: nn.Module, spec: InputSpec, images: int, device: 
     while size > smallest and (size > fits or size * FEWEST_STEPS > images):
         size //= 2
     return max(2, min(size, fits))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory did not suffice: torch has a class for a full GPU, and only words for a full machine."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "you tried to allocate" in str(error)
 
 
 def activation_bytes(network: nn.Module, size: int, device: torch.device) -> int:

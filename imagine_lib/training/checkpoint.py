@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
@@ -19,11 +18,15 @@ from safetensors.torch import save_file
 from imagine_lib.errors import ModelError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 LATEST = "checkpoint.safetensors"
 BEFORE = "checkpoint-before.safetensors"
-WRITING = ".writing-"
+WRITING = ".writing.safetensors"
+"""What a killed process leaves of one is overwritten by the next."""
+
 FACTS = "facts"
 
 
@@ -51,22 +54,27 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     ModelError
         The disk is full or cannot be written; the checkpoints that were there are still there.
     """
-    handle, name = tempfile.mkstemp(dir=folder, prefix=WRITING, suffix=".safetensors")
-    os.close(handle)
+    writing = folder / WRITING
     try:
         tensors = {key: value.detach().cpu().contiguous() for key, value in checkpoint.tensors.items()}
-        save_file(tensors, name, {FACTS: json.dumps(checkpoint.facts)})
-        _sync(Path(name))
+        save_file(tensors, writing, {FACTS: json.dumps(checkpoint.facts)})
+        _sync(writing)
         if (folder / LATEST).exists():
             (folder / LATEST).replace(folder / BEFORE)
-        Path(name).replace(folder / LATEST)
+        writing.replace(folder / LATEST)
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"The checkpoint in {folder} could not be written ({error}): free some disk space and retrain into the "
             "same folder, which goes on from the last one."
         ) from None
     finally:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            writing.unlink(missing_ok=True)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Tell whether a run has a checkpoint, even one that cannot be read."""
+    return any((folder / name).exists() for name in (LATEST, BEFORE))
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
@@ -83,8 +91,8 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 
 def remove_checkpoints(folder: Path) -> None:
     """Remove a run's checkpoints, and what a killed process left of one: its model package has made them useless."""
-    for path in (folder / LATEST, folder / BEFORE, *folder.glob(f"{WRITING}*")):
-        path.unlink(missing_ok=True)
+    for name in (LATEST, BEFORE, WRITING):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

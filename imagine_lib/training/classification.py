@@ -20,6 +20,7 @@ from imagine_lib.training.finished import Finished
 from imagine_lib.training.head import begin_with_head
 from imagine_lib.training.preview import Preview
 from imagine_lib.training.randomness import generator
+from imagine_lib.training.showing import Showing, order_once, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,6 @@ class Classification:
         self._targets = torch.from_numpy(parts.train.targets)
         self._counts = torch.bincount(self._targets, minlength=classes)
         self._balance = _balance(recipe.balance, self._counts)
-        self._drawn = 0, torch.empty(0)
 
     def __len__(self) -> int:
         return len(self.train)
@@ -87,30 +87,33 @@ class Classification:
     def batches(self) -> Iterator[torch.Tensor]:
         """Return the training images as they are, in a random order."""
         order = torch.randperm(len(self), generator=generator(self._recipe.seed, "batches"))
-        return (self._feed.batch(positions) for positions in torch.split(order, AT_ONCE))
+        even = torch.tensor_split(order, -(-len(order) // AT_ONCE))  # each counts alike in what is measured on them
+        return (self._feed.batch(positions) for positions in even)
 
-    def order(self, epoch: int) -> torch.Tensor:
-        """Return the positions of an epoch's images: each once, or by class where the sampling is balanced."""
-        random = generator(self._recipe.seed, epoch, "order")
-        count = len(self.train)
+    def showing(self, epoch: int) -> Showing:
+        """Return an epoch's images in a random order: each once, or by class where the sampling is balanced."""
+        seed, count = self._recipe.seed, len(self)
         if self._balance == "sampling":
             weights = (1 / self._counts.double())[self._targets]
-            return torch.multinomial(weights, count, replacement=True, generator=random)
-        return torch.randperm(count, generator=random)
+            random = generator(seed, epoch, "order")
+            order = torch.multinomial(weights, count, replacement=True, generator=random)
+        else:
+            order = order_once(count, seed, epoch)
+        return show(order, seed, epoch, FACTS)
 
-    def loss(self, network: nn.Module, positions: torch.Tensor, epoch: int, share: float) -> torch.Tensor:
+    def loss(self, network: nn.Module, shown: Showing) -> torch.Tensor:
         """Return the mean cross-entropy, of logits adjusted by the class frequencies where that is the balance.
 
         Menon et al. 2021, "Long-tail learning via logit adjustment", equation 10, with tau = 1.
         """
         if self._recipe.augment:
-            batch = augment(self._feed.canvases(positions), self._changes(epoch)[positions], self.spec)
+            batch = augment(self._feed.canvases(shown.positions), shown.random, self.spec)
         else:
-            batch = self._feed.batch(positions)
-        logits = network(shrink(batch, share)).float()
+            batch = self._feed.batch(shown.positions)
+        logits = network(batch).float()
         if self._balance == "logits":
             logits = logits + self._log_prior
-        return nn.functional.cross_entropy(logits, self._targets[positions].to(self.device))
+        return nn.functional.cross_entropy(logits, self._targets[shown.positions].to(self.device))
 
     def score(self, network: nn.Module) -> float:
         """Return the macro-F1 on the images to select with, over the classes that are among them."""
@@ -125,6 +128,7 @@ class Classification:
         """Calibrate on the images kept for that, and test."""
         classifier = Classifier(network, manifest)
         merged = self._parts.calibrate is self._parts.select
+        manifest.provenance.arguments["balance"] = self._balance
         manifest.calibration, answers = calibrate(classifier, self._parts.calibrate, merged, self.device)
         evaluation = evaluate_classifier(classifier, test, seen, self.device)
         return Finished(classifier, evaluation, {CALIBRATION: answers.to_bytes()})
@@ -145,23 +149,6 @@ class Classification:
     @cached_property
     def _log_prior(self) -> torch.Tensor:
         return (self._counts / self._counts.sum()).log().to(self.device)
-
-    def _changes(self, epoch: int) -> torch.Tensor:
-        """Return the random numbers of an epoch: whatever the batches are, an image gets its own row."""
-        if self._drawn[0] != epoch:
-            random = generator(self._recipe.seed, epoch, "changes")
-            self._drawn = epoch, torch.rand(len(self.train), FACTS, generator=random)
-        return self._drawn[1]
-
-
-def shrink(batch: torch.Tensor, share: float) -> torch.Tensor:
-    """Make the images of a batch smaller, to a share of their side, in whole multiples of eight pixels."""
-    side = batch.shape[-1]
-    target = max(32, round(side * share / 8) * 8)
-    if target >= side:
-        return batch
-    small = nn.functional.interpolate(batch, size=(target, target), mode="bilinear", antialias=True)
-    return small.contiguous(memory_format=torch.channels_last)
 
 
 def _balance(wanted: Balance, counts: torch.Tensor) -> Balance:

@@ -16,11 +16,9 @@ from imagine_lib.evaluation.detection import FoundBoxes, TrueBoxes, measure_dete
 from imagine_lib.evaluation.locating import evaluate_detector
 from imagine_lib.models.builders import losses
 from imagine_lib.models.detector import Detector, find
-from imagine_lib.models.network import to_batch
-from imagine_lib.training.augmentation import FLIP_FACTS, flip_boxes, flip_images, flips_of, shade
-from imagine_lib.training.feed import Feed
+from imagine_lib.training.augmentation import flip_boxes
 from imagine_lib.training.finished import Finished
-from imagine_lib.training.randomness import generator
+from imagine_lib.training.locating import Locating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from imagine_lib.data.splits import Split
     from imagine_lib.training.progress import EventLog
     from imagine_lib.training.recipe import Recipe
+    from imagine_lib.training.showing import Showing
     from imagine_lib.wire import InputSpec, ModelManifest
 
 
@@ -41,7 +40,7 @@ class Boxed:
     boxes: list[CanvasBoxes]
 
 
-class Detection:
+class Detection(Locating):
     """Finding things and saying what they are.
 
     Parameters
@@ -51,7 +50,7 @@ class Detection:
     spec
         The preprocessing.
     recipe
-        How to train. Images never shrink: things that are small already would vanish.
+        How to train.
     device
         Where to compute.
     log
@@ -66,7 +65,6 @@ class Detection:
     score_name = "mAP"
 
     def __init__(self, split: Split, spec: InputSpec, recipe: Recipe, device: torch.device, log: EventLog) -> None:
-        self.spec, self._recipe, self.device = spec, recipe, device
         classes = split.train.classes
         self.train = _read(split.train, classes, spec, log)
         self._counts = np.bincount(_all_classes(self.train), minlength=len(classes))
@@ -76,42 +74,23 @@ class Detection:
         self._select = _read(split.select, classes, spec, log)
         if not len(_all_classes(self._select)):
             raise DataError(f"{split.select.source} has no box to choose the best epoch with: add images with boxes.")
-        self.seen = frozenset(self.train.images.hashes) | frozenset(self._select.images.hashes)
-        self._feed = Feed(self.train.images.canvases, spec, device)
-        self._drawn = 0, torch.empty(0)
-
-    def __len__(self) -> int:
-        return len(self.train.images)
+        super().__init__(self.train.images, self._select.images, spec, recipe, device)
 
     @property
     def support(self) -> NDArray[np.int64]:
         """Training boxes of each class; shape (classes,)."""
         return self._counts
 
-    def begin(self, network: nn.Module) -> None:
-        """Do nothing: no part of a detector is learned in seconds."""
-
-    def order(self, epoch: int) -> torch.Tensor:
-        """Return the positions of an epoch's images, each once."""
-        return torch.randperm(len(self), generator=generator(self._recipe.seed, epoch, "order"))
-
-    def loss(self, network: nn.Module, positions: torch.Tensor, epoch: int, share: float) -> torch.Tensor:  # noqa: ARG002
-        """Return the sum of the detector's losses, as torchvision weighs them; ``share`` has no effect."""
-        canvases = self._feed.canvases(positions)
-        chosen = [self.train.boxes[position] for position in positions.tolist()]
-        corners = [torch.from_numpy(one.corners) for one in chosen]
-        if self._recipe.augment:
-            random = self._changes(epoch)[positions]
-            flips = flips_of(random)
-            canvases = flip_images(canvases, flips)
-            corners = [
-                flip_boxes(corner, flip, self.spec.size) for corner, flip in zip(corners, flips.tolist(), strict=True)
-            ]
-        batch = to_batch(canvases, self.spec.mean, self.spec.std, self.device)
-        if self._recipe.augment:
-            batch = shade(batch, random[:, 2:])
+    def loss(self, network: nn.Module, shown: Showing) -> torch.Tensor:
+        """Return the sum of the detector's losses, as torchvision weighs them."""
+        batch, flips = self._pictures(shown)
+        chosen = [self.train.boxes[position] for position in shown.positions.tolist()]
+        corners = [
+            flip_boxes(torch.from_numpy(one.corners), flip, self.spec.size).to(self.device)
+            for one, flip in zip(chosen, flips.tolist(), strict=True)
+        ]
         labels = [torch.from_numpy(one.classes).to(self.device) for one in chosen]
-        return losses(network, batch, [corner.to(self.device) for corner in corners], labels)
+        return losses(network, batch, corners, labels)
 
     def score(self, network: nn.Module) -> float:
         """Return the mean average precision on the images to select with, measured on their canvases."""
@@ -122,21 +101,10 @@ class Detection:
         ]
         return measure_detections(truth, found, len(self._counts)).mean
 
-    def describe(self, positions: torch.Tensor) -> str:
-        """Name some images, for an error."""
-        return ", ".join(self.train.images.items[position].name for position in positions[:5].tolist())
-
     def finish(self, network: nn.Module, manifest: ModelManifest, test: ImageSet, seen: frozenset[str]) -> Finished:
         """Test."""
         detector = Detector(network, manifest)
         return Finished(detector, evaluate_detector(detector, test, seen, self.device))
-
-    def _changes(self, epoch: int) -> torch.Tensor:
-        """Return the random numbers of an epoch: whatever the batches are, an image gets its own row."""
-        if self._drawn[0] != epoch:
-            random = generator(self._recipe.seed, epoch, "changes")
-            self._drawn = epoch, torch.rand(len(self), FLIP_FACTS, generator=random)
-        return self._drawn[1]
 
 
 def _read(part: ImageSet, classes: list[str], spec: InputSpec, log: EventLog) -> Boxed:

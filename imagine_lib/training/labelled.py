@@ -67,7 +67,10 @@ def read_parts(split: Split, spec: InputSpec, log: EventLog) -> LabelledParts:
     select = _read(split.select, classes, spec, log)
     if not len(select):
         raise DataError(f"None of the images of {split.train.source} to choose the best epoch with can be read.")
-    return LabelledParts(train, select, select if split.merged else _read(split.calibrate, classes, spec, log))
+    calibrate = select if split.merged else _read(split.calibrate, classes, spec, log)
+    if not len(calibrate):
+        raise DataError(f"None of the images of {split.train.source} to calibrate with can be read.")
+    return LabelledParts(train, select, calibrate)
 
 
 def _read(part: ImageSet, classes: list[str], spec: InputSpec, log: EventLog) -> Labelled:

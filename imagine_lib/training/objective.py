@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagine_lib.data.imageset import ImageSet
     from imagine_lib.training.finished import Finished
     from imagine_lib.training.preview import Preview
+    from imagine_lib.training.showing import Showing
     from imagine_lib.wire import ModelManifest
 
 
@@ -37,22 +38,18 @@ class Objective(Protocol):
     def begin(self, network: nn.Module) -> Preview | None:
         """Learn what can be learned in seconds before the training itself; None where that is nothing."""
 
-    def order(self, epoch: int) -> torch.Tensor:
-        """Return the positions of the images of an epoch in the order in which they are shown; int64."""
+    def showing(self, epoch: int) -> Showing:
+        """Return the images of an epoch as they are shown, the same whenever it is asked for."""
 
-    def loss(self, network: nn.Module, positions: torch.Tensor, epoch: int, share: float) -> torch.Tensor:
+    def loss(self, network: nn.Module, shown: Showing) -> torch.Tensor:
         """Return the mean loss of the network on some images.
 
         Parameters
         ----------
         network
             In training mode.
-        positions
-            Which images.
-        epoch
-            Decides, with the position, what each image is changed by.
-        share
-            Side of the images as a share of the full size, in 0..1.
+        shown
+            Some of what :meth:`showing` returned.
         """
 
     def score(self, network: nn.Module) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ Event = dict[str, Any]
 
 Watcher = Callable[[Event], None]
 """Called with each event as it happens."""
+
+PASSING = frozenset({"progress", "reading"})
+"""Events that the next of their kind outdates: of a large training they would fill memory and disk."""
+
+INTERVAL = 1.0
+"""Seconds between two of them in the file."""
 
 
 class EventLog:
@@ -33,21 +40,37 @@ class EventLog:
 
     def __init__(self, path: Path, watchers: list[Watcher]) -> None:
         self.events: list[Event] = []
+        """All but those that pass."""
         self._path = path
         self._watchers = watchers
+        self._written = -INTERVAL
         self._broken = False
 
-    def emit(self, kind: str, **facts: Any) -> None:
-        """Record an event and tell the watchers."""
+    def emit(self, kind: str, **facts: Any) -> Event:
+        """Record an event and tell the watchers; return it."""
         event = {"type": kind, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
-        self.events.append(event)
-        self._write(event)
-        for watcher in self._watchers:
-            watcher(event)
+        if kind not in PASSING:
+            self.events.append(event)
+            self._write(event)
+        elif time.monotonic() - self._written >= INTERVAL:
+            self._written = time.monotonic()
+            self._write(event)
+        self._tell(event)
+        return event
+
+    def recall(self, events: Sequence[Event]) -> None:
+        """Tell of what an earlier session of the run has written to the file."""
+        self.events.extend(events)
+        for event in events:
+            self._tell(event)
 
     def reading(self, done: int, total: int) -> None:
         """Record how many of the images that had to be decoded are."""
         self.emit("reading", done=done, total=total)
+
+    def _tell(self, event: Event) -> None:
+        for watcher in self._watchers:
+            watcher(event)
 
     def _write(self, event: Event) -> None:
         """Append to the file; a training is worth more than its log, so a full disk ends only the log."""

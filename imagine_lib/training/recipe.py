@@ -42,8 +42,6 @@ class Recipe:
         (Menon et al. 2021), ``auto`` chooses by the tail.
     augment
         Flip, turn, shift and brighten the training images at random.
-    growing
-        With random weights, begin with small images and end with whole ones, which costs less.
     image_size
         Side of the square that the network sees, in pixels; by default the base model's.
     resize
@@ -68,7 +66,6 @@ class Recipe:
     average: float = 0.98
     balance: Balance = "auto"
     augment: bool = True
-    growing: bool = True
     image_size: int | None = None
     resize: Resize | None = None
     mixed_precision: bool = True
@@ -77,9 +74,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, low, high in BOUNDS:
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):
-                raise UsageError(f"Recipe: {name} must lie between {low:g} and {high:g}, and is {value!r}.")
+            value, kind = getattr(self, name), int if name in WHOLE else (int, float)
+            if value is None and name in OPTIONAL:
+                continue
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+                whole = "a whole number " if name in WHOLE else ""
+                raise UsageError(f"Recipe: {name} must be {whole}between {low:g} and {high:g}, and is {value!r}.")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"Recipe: {name} is True or False, not {getattr(self, name)!r}.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 known = ", ".join(repr(choice) for choice in choices if choice)
@@ -113,6 +116,12 @@ BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**32 - 1),
 )
 """What each number may be; a batch of one image has no average to normalise with."""
+
+WHOLE = frozenset({"epochs", "patience", "batch_size", "image_size", "seed"})
+
+OPTIONAL = frozenset({"patience", "batch_size", "image_size"})
+
+SWITCHES = ("head_first", "augment", "mixed_precision", "compile")
 
 CHOICES: dict[str, tuple[str | None, ...]] = {
     "resize": (None, "scale", "pad", "stretch"),

@@ -15,12 +15,10 @@ from imagine_lib.data.targets import IGNORED
 from imagine_lib.errors import DataError
 from imagine_lib.evaluation.locating import evaluate_segmenter
 from imagine_lib.evaluation.segmentation import mask_confusion, measure_masks
-from imagine_lib.models.network import to_batch
 from imagine_lib.models.segmenter import Segmenter, colour
-from imagine_lib.training.augmentation import FLIP_FACTS, flip_images, flips_of, shade
-from imagine_lib.training.feed import Feed
+from imagine_lib.training.augmentation import flip_images
 from imagine_lib.training.finished import Finished
-from imagine_lib.training.randomness import generator
+from imagine_lib.training.locating import Locating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from imagine_lib.data.splits import Split
     from imagine_lib.training.progress import EventLog
     from imagine_lib.training.recipe import Recipe
+    from imagine_lib.training.showing import Showing
     from imagine_lib.wire import InputSpec, ModelManifest
 
 
@@ -40,7 +39,7 @@ class Masked:
     masks: CanvasMasks
 
 
-class Segmentation:
+class Segmentation(Locating):
     """Naming the class of every pixel.
 
     Parameters
@@ -50,7 +49,7 @@ class Segmentation:
     spec
         The preprocessing.
     recipe
-        How to train. Images never shrink: outlines would blur.
+        How to train.
     device
         Where to compute.
     log
@@ -65,7 +64,6 @@ class Segmentation:
     score_name = "mean IoU"
 
     def __init__(self, split: Split, spec: InputSpec, recipe: Recipe, device: torch.device, log: EventLog) -> None:
-        self.spec, self._recipe, self.device = spec, recipe, device
         self._classes = len(split.train.classes)
         self.train = _read(split.train, self._classes, spec, log)
         self._counts = self.train.masks.pixel_counts()
@@ -78,37 +76,19 @@ class Segmentation:
             raise DataError(
                 f"{split.select.source} has no mask to choose the best epoch with: add images with masks."
             )
-        self.seen = frozenset(self.train.images.hashes) | frozenset(self._select.images.hashes)
-        self._feed = Feed(self.train.images.canvases, spec, device)
+        super().__init__(self.train.images, self._select.images, spec, recipe, device)
         self._weights = pixel_weights(self._counts).to(device)
-        self._drawn = 0, torch.empty(0)
-
-    def __len__(self) -> int:
-        return len(self.train.images)
 
     @property
     def support(self) -> NDArray[np.int64]:
         """Training pixels of each class, on the canvases; shape (classes,)."""
         return self._counts
 
-    def begin(self, network: nn.Module) -> None:
-        """Do nothing: no part of a segmenter is learned in seconds."""
-
-    def order(self, epoch: int) -> torch.Tensor:
-        """Return the positions of an epoch's images, each once."""
-        return torch.randperm(len(self), generator=generator(self._recipe.seed, epoch, "order"))
-
-    def loss(self, network: nn.Module, positions: torch.Tensor, epoch: int, share: float) -> torch.Tensor:  # noqa: ARG002
-        """Return the mean cross-entropy of the pixels, weighted by class; ``share`` has no effect."""
-        canvases = self._feed.canvases(positions)
-        truth = torch.from_numpy(np.stack([self.train.masks[row] for row in positions.tolist()])).to(self.device)
-        if self._recipe.augment:
-            random = self._changes(epoch)[positions]
-            flips = flips_of(random)
-            canvases, truth = flip_images(canvases, flips), flip_images(truth, flips)
-        batch = to_batch(canvases, self.spec.mean, self.spec.std, self.device)
-        if self._recipe.augment:
-            batch = shade(batch, random[:, 2:])
+    def loss(self, network: nn.Module, shown: Showing) -> torch.Tensor:
+        """Return the mean cross-entropy of the pixels, weighted by class."""
+        batch, flips = self._pictures(shown)
+        masks = np.stack([self.train.masks[position] for position in shown.positions.tolist()])
+        truth = flip_images(torch.from_numpy(masks).to(self.device), flips)
         logits = network(batch)["out"].float()
         wrong = nn.functional.cross_entropy(
             logits, truth, weight=self._weights, ignore_index=IGNORED, reduction="sum"
@@ -123,21 +103,10 @@ class Segmentation:
             confusion += mask_confusion(self._select.masks[row], answer.classes, self._classes, IGNORED)
         return float(measure_masks(confusion).mean_iou)
 
-    def describe(self, positions: torch.Tensor) -> str:
-        """Name some images, for an error."""
-        return ", ".join(self.train.images.items[position].name for position in positions[:5].tolist())
-
     def finish(self, network: nn.Module, manifest: ModelManifest, test: ImageSet, seen: frozenset[str]) -> Finished:
         """Test."""
         segmenter = Segmenter(network, manifest)
         return Finished(segmenter, evaluate_segmenter(segmenter, test, seen, self.device))
-
-    def _changes(self, epoch: int) -> torch.Tensor:
-        """Return the random numbers of an epoch: whatever the batches are, an image gets its own row."""
-        if self._drawn[0] != epoch:
-            random = generator(self._recipe.seed, epoch, "changes")
-            self._drawn = epoch, torch.rand(len(self), FLIP_FACTS, generator=random)
-        return self._drawn[1]
 
 
 def pixel_weights(counts: NDArray[np.int64]) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,8 @@ import torch
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim.swa_utils import AveragedModel
+
+    from imagine_lib.training.progress import Event
 
 
 @dataclass
@@ -20,17 +23,23 @@ class Standing:
     """Images a step."""
     threads: int
     """Which decide, with the batch, in what order sums are taken."""
-    epoch: int = 1
-    step: int = 0
-    """Steps of the epoch that are done."""
-    loss: float = 0.0
-    """Sum over these."""
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    """When the first session began."""
+    seconds: float = 0.0
+    """Of all sessions, up to the last checkpoint."""
+    compiled: bool | None = None
+    """Whether the compiled network is trained; None until that is decided."""
     halved: bool = False
     """Whether the memory did not suffice for the batch that it began with."""
+    epoch: int = 1
+    images: int = 0
+    """Images of the epoch that are done."""
+    loss: float = 0.0
+    """Sum over these."""
     best: float = -1.0
     best_epoch: int = 0
-    seconds: float = 0.0
-    scores: list[float] = field(default_factory=list)
+    metrics: list[Event] = field(default_factory=list)
+    """What was told of each epoch that is over."""
 
 
 def copy_weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from imagine_lib.errors import UsageError
-from imagine_lib.models.backbones import fixed_size
+from imagine_lib.models.families import fixed_size
 from imagine_lib.models.network import build_network, load_weights, replace_head
 from imagine_lib.models.package import WEIGHTS
 
@@ -38,10 +38,6 @@ class Start(Protocol):
     @property
     def pretrained(self) -> bool:
         """Whether its features were trained before."""
-
-    @property
-    def sizes_vary(self) -> bool:
-        """Whether it takes images of any size."""
 
     @property
     def input(self) -> InputSpec | None:
@@ -98,11 +94,6 @@ class BackboneStart:
         return self.backbone.weights is not None
 
     @property
-    def sizes_vary(self) -> bool:
-        """Whether it takes images of any size."""
-        return fixed_size(self.architecture.builder) is None
-
-    @property
     def input(self) -> InputSpec | None:
         """Nothing: the recipe and the task decide."""
         return None
@@ -155,11 +146,6 @@ class PackageStart:
         return True
 
     @property
-    def sizes_vary(self) -> bool:
-        """Whether the network takes images of any size."""
-        return fixed_size(self.architecture.builder) is None
-
-    @property
     def input(self) -> InputSpec:
         """The preprocessing that it was trained with."""
         return self.package.manifest.input
@@ -181,7 +167,7 @@ class PackageStart:
 
     def at(self, size: int) -> PackageStart:
         """Return itself where its network takes images of the size."""
-        if size != self.input.size and not self.sizes_vary:
+        if size != self.input.size and fixed_size(self.architecture.builder):
             raise UsageError(f"{self.name} takes images of {self.input.size} px only: leave image_size out.")
         return self
 

@@ -44,7 +44,7 @@ function draw(root, state) {
   const figure = element('figure');
   figure.append(curve(state.history, state.epochs), element('figcaption', {}, `${last ? last.score_name : 'score'} on the selection images by epoch, 0 to 1`));
   const messages = element('ul');
-  for (const text of state.messages.slice(-6)) messages.append(element('li', {}, text));
+  for (const text of state.messages) messages.append(element('li', {}, text));
   root.replaceChildren(bar, element('p', { role: 'status' }, `${percent} % · ${numbers}`), figure, messages);
 }
 

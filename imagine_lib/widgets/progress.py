@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from imagine_lib.training.progress import Event, Watcher
 
 HERE = Path(__file__).parent
+SHOWN = 6
+"""Messages that are kept: each change sends all of them."""
+
 INTERVAL = 0.2
 """Seconds between two updates: more often costs the kernel more than the eye can see."""
 
@@ -63,5 +66,5 @@ def advance(state: dict[str, Any], event: Event) -> dict[str, Any]:
         case "reading":
             state |= {"read": event["done"], "to_read": event["total"]}
         case "message" | "preview":
-            state |= {"messages": [*state["messages"], event["text"]]}
+            state |= {"messages": [*state["messages"], event["text"]][-SHOWN:]}
     return state

@@ -29,7 +29,6 @@ def keep_to_two_processors() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait by spinning would starve the peers' loaders
     torch.set_num_threads(THREADS)
 
 

@@ -23,11 +23,10 @@ PEERS = {"plain": "plain", "fastai": "fastai_peer", "lightning": "lightning_peer
 OURS = "imagine_lib"
 VARIANTS: dict[str, dict[str, Any]] = {
     OURS: {},
-    "without growing images": {"growing": False},
     "without the head first": {"head_first": False},
     "without the average": {"average": 0.0},
     "without balance": {"balance": "none"},
-    "without any of these": {"growing": False, "head_first": False, "average": 0.0, "balance": "none"},
+    "without any of these": {"head_first": False, "average": 0.0, "balance": "none"},
 }
 """Our recipe, and what it is without one thing."""
 

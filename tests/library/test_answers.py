@@ -44,7 +44,7 @@ def test_probabilities_are_sorted_and_bounded(tiny: Run, plankton: Path) -> None
 
 def test_the_threshold_marks_and_never_hides(tiny: Run, plankton: Path) -> None:
     assert {item.status for item in tiny.model.predict(plankton, threshold=0.0).items} == {"accepted"}
-    doubtful = tiny.model.predict(plankton, threshold=1.01)
+    doubtful = tiny.model.predict(plankton, threshold=1.0)
     assert {item.status for item in doubtful.items} == {"below_threshold"}
     assert len(doubtful) == 45
 

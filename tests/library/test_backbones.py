@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from imagine_lib.errors import ImagineError, ModelError, UsageError
 from imagine_lib.models import weights
-from imagine_lib.models.backbones import BUILDERS, Backbone, backbone, fixed_size
+from imagine_lib.models.backbones import Backbone, backbone
+from imagine_lib.models.families import CLASSIFIERS, fixed_size
 from imagine_lib.models.network import build_network, last_linear
 from imagine_lib.models.stored import hash_file
 from imagine_lib.wire import Architecture
@@ -49,7 +50,7 @@ def without_head(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value for name, value in network.named_parameters() if id(value) not in head}
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize("builder", CLASSIFIERS)
 def test_each_builds_from_trained_weights_learns_and_answers(builder: str, tmp_path: Path) -> None:
     size = 64
     transformer = fixed_size(builder) is not None
@@ -177,7 +178,7 @@ def test_a_size_that_a_network_cannot_take_is_refused_at_once(builder: str, size
     assert str(refused.value) == sentence
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize("builder", CLASSIFIERS)
 def test_the_fixed_sizes_are_true(builder: str) -> None:
     with torch.device("meta"):
         network, images = backbone(builder, None).build(2).eval(), torch.empty(1, 3, 96, 96)

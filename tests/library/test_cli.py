@@ -91,7 +91,7 @@ def test_retrain_and_evaluate(tmp_path: Path) -> None:
         (
             ["retrain", "phytoplankton", "/tmp", "--out", "x", "--epochs", "0"],
             2,
-            "Recipe: epochs must lie between 1 and 10000, and is 0.",
+            "Recipe: epochs must be a whole number between 1 and 10000, and is 0.",
         ),
         (["share", "phytoplankton", "Bad Name", "--to", "everyone"], 1, "There is no workspace to share with"),
         (["catalogue", "show", "zzz"], 1, "The catalogue has no module 'zzz'"),

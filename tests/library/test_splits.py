@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import imagine_lib as im
+from imagine_lib.cli import main
 from imagine_lib.data import ImageSet, Split, open_dataset
 from imagine_lib.data.content import FileContent
 from imagine_lib.data.duplicates import Duplicates
@@ -92,8 +93,8 @@ def test_too_few_images_name_the_class(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         open_dataset(tmp_path).split()
     assert re.fullmatch(
-        r"Class 'few' of .* \(2 images\) leaves nothing to (choose|test) with: add images \(at least 3 are needed\) "
-        r"or remove the class\.",
+        r"Class 'few' of .* \(2 images\) leaves nothing to (choose|test) with: add images \(at least 3 are needed, near "
+        r"duplicates count as one\) or leave the class out: data\.without_rare_classes\(\)\.",
         str(error.value),
     )
 
@@ -133,7 +134,7 @@ def test_a_class_too_rare_for_four_parts_merges_two() -> None:
     items = [item(index, "ab"[index % 2]) for index in range(2000)] + [item(3000 + index, "c") for index in range(3)]
     split = unread(items).split()
     assert split.merged and all("c" in part.counts for part in split.parts.values())
-    with pytest.raises(DataError, match=r"Class 'c' .* \(at least 4 are needed\)"):
+    with pytest.raises(DataError, match=r"Class 'c' .* \(at least 4 are needed, near duplicates"):
         unread(items).split(fractions=(0.7, 0.1, 0.1, 0.1))
 
 
@@ -352,6 +353,56 @@ def test_what_is_no_split_says_so(plankton: Path, tmp_path: Path, content: str) 
     assert str(error.value) == f"{path} is no split: give a file that Split.save wrote."
     with pytest.raises(DataError, match="cannot be read: no such file or directory"):
         Split.load(tmp_path / "none.json", open_dataset(plankton))
+
+
+@pytest.mark.parametrize(
+    ("task", "first", "second"),
+    [
+        (Task.CLASSIFICATION, {"label": "a"}, {"label": "b"}),
+        (Task.DETECTION, {"boxes": (Box("a", 0, 0, 1, 1),)}, {"boxes": (Box("a", 0, 0, 1, 2),)}),
+        (Task.DETECTION, {"boxes": (Box("a", 0, 0, 1, 1),)}, {"boxes": ()}),
+        (Task.SEGMENTATION, {"mask": "0.png"}, {"mask": "1.png"}),
+    ],
+)
+def test_other_labels_change_the_manifest(task: Task, first: dict, second: dict, tmp_path: Path) -> None:
+    for seed in range(2):
+        noise(tmp_path / f"{seed}.png", seed)
+
+    def split(**known: object) -> Split:
+        mask = known.pop("mask", None)
+        changed = replace(item(0, None), mask=mask and FileContent(tmp_path / str(mask)), **known)
+        parts = [unread([image], task=task) for image in (changed, item(1), item(2))]
+        return Split(parts[0], parts[1], parts[1], parts[2], 0)
+
+    assert split(**first).sha256 == split(**first).sha256 != split(**second).sha256
+
+
+def test_the_command_leaves_rare_classes_out_and_says_what_is_doubtful(
+    plankton: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(plankton, tmp_path / "images")
+    noise(tmp_path / "images/rare/S1_0.png", 1)
+    where = [str(tmp_path / "images"), "--out", str(tmp_path / "split.json"), "--json"]
+    assert main(["dataset", "split", *where]) == 1
+    assert "leave the class out" in capsys.readouterr().err
+    assert main(["dataset", "split", *where, "--min-groups", "3"]) == 0
+    told = capsys.readouterr()
+    assert "imagine: 1 rare class left out with 1 image: rare.\n" in told.err
+    assert "imagine: No group rule was given: where several images come from one sample" in told.err
+    assert {row[2] for part in json.loads(told.out)["parts"].values() for row in part} == set(
+        open_dataset(plankton).classes
+    )
+    assert main(["dataset", "check", where[0]]) == 1
+    assert main(["dataset", "check", where[0], "--min-images", "3"]) == 0
+
+
+def test_a_saved_split_refuses_other_labels(plankton: Path, tmp_path: Path) -> None:
+    data = open_dataset(plankton)
+    path = data.split().save(tmp_path / "split.json")
+    first = data.items[0]
+    changed = replace(data, items=(replace(first, label="synthetic-comb"), *data.items[1:]))
+    with pytest.raises(DataError, match=re.escape(f"have other labels now in {plankton}, {first.name!r} among them")):
+        Split.load(path, changed)
 
 
 def test_a_changed_image_changes_the_manifest(folder: Path) -> None:

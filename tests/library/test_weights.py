@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -291,6 +292,13 @@ def test_secrets_in_a_url_are_neither_kept_nor_said(server: Server, pickled: Pic
             r"no weights 'V9' of resnet18: torchvision has IMAGENET1K_V1, and `imagine weights list`",
         ),
         (("resnet18", "ours", None, "https://x.org/a.pth"), "https://x.org/a.pth has no sha256 to be checked with"),
+        (("resnet18", "ours", None, "https://x.org/a-f37072fd.pth"), "has no sha256 to be checked with: give sha256"),
+        (("resnet18", "IMAGENET1K_V1", None, "https://x.org/resnet18-f37072fd.pth"), "has no sha256 to be checked"),
+        (("resnet18", "ours", None, "http://ada:secret@[x?key=secret"), r"^\[x is no address on the web: it must"),
+        (
+            ("resnet18", "ours", "0" * 64, "http://[x"),
+            r"^http://\[x is no address on the web: it must begin with https",
+        ),
         (("resnet18", "ours", "12", "https://x.org/a.pth"), "'12' is no sha256: one has 64 digits"),
         (("resnet18", "ours", "0" * 64, "file:///etc/passwd"), "file:///etc/passwd is no address on the web"),
         (("resnet18", "default", "0" * 64, "https://x.org/a.pth"), "'default' cannot be a name of weights"),
@@ -302,9 +310,10 @@ def test_wrong_use_is_refused_before_the_network_is_asked(arguments: tuple[Any, 
         weights.fetch(*arguments)
 
 
-def test_a_mirror_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IMAGINE_WEIGHTS_URL", "weights.example.org")
-    with pytest.raises(UsageError, match="IMAGINE_WEIGHTS_URL is 'weights.example.org', which is no address"):
+@pytest.mark.parametrize("address", ["weights.example.org", "http://[x"])
+def test_a_mirror_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("IMAGINE_WEIGHTS_URL", address)
+    with pytest.raises(UsageError, match=f"IMAGINE_WEIGHTS_URL is {re.escape(repr(address))}, which is no address"):
         weights.fetch("resnet18")
 
 
@@ -408,6 +417,7 @@ def test_half_precision_and_a_counter_that_is_missing_are_filled_up(pickled: Pic
         (lambda state: {"model": state}, "holds no table of tensors by name"),
         (lambda state: [1, 2], "holds no table of tensors by name"),
         (lambda state: {"x": torch.zeros(1)}, f"does not hold weights of {BUILDER}"),
+        (lambda state: state | {"classifier.3.weight": torch.zeros(0, 1024)}, f"does not hold weights of {BUILDER}"),
         (lambda state: state | {"extra": torch.zeros(1)}, f"does not hold weights of {BUILDER}"),
         (lambda state: state | {"features.0.0.weight": torch.zeros(1)}, f"does not hold weights of {BUILDER}"),
         (
@@ -415,7 +425,7 @@ def test_half_precision_and_a_counter_that_is_missing_are_filled_up(pickled: Pic
             "values that are no numbers",
         ),
     ],
-    ids=["module", "nested", "list", "other", "extra", "shape", "nan"],
+    ids=["module", "nested", "list", "other", "no class", "extra", "shape", "nan"],
 )
 def test_a_pth_that_is_no_state_dict_of_the_builder_is_refused(
     pickled: Pickled, tmp_path: Path, shelf: Path, content: Any, sentence: str

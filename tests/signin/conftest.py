@@ -58,6 +58,7 @@ class Hub:
             "public_url": self.url,
             "hub_listen": f"127.0.0.1:{self.port}",
             "state": str(folder / "state"),
+            "audit_file": str(folder / "audit.jsonl"),
             "operator_token_file": str(folder / "operator-token"),
             "platform": {"token_file": str(folder / "platform-token")},
             "iam": {"issuer": self.passage.url, "client_secret_file": str(folder / "secret"), **iam},
@@ -131,7 +132,7 @@ class Hub:
 
     def audit(self) -> list[dict[str, Any]]:
         """Return the audit log."""
-        return [json.loads(line) for line in (self.folder / "state" / "audit.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]
 
     def server_token(self, name: str) -> str:
         """Return the hub token that a user's server got."""

@@ -58,3 +58,17 @@ def test_orders_need_the_operators_token(hub: Hub) -> None:
     rosa.sign_in()
     assert rosa.post("/hub/imagine/operate", json={"banner": "mine"}).status_code == 403
     assert "mine" not in rosa.get("/hub/home").text
+
+
+def test_a_new_key_goes_first_and_what_the_old_one_closed_is_still_read(hub: Hub) -> None:
+    rosa = Visitor(hub, "rosa")
+    rosa.sign_in()
+    if not rosa.servers():
+        rosa.start_server()
+        until(lambda: rosa.servers()[""]["ready"], "a server")
+    keys = hub.folder / "state" / "crypt_keys"
+    keys.write_text("ab" * 32 + "\n" + keys.read_text())
+    hub.stop("hub")
+    hub.start_hub()
+    assert rosa.get("/hub/home").url.path == "/hub/home"
+    assert hub.log().count("InvalidToken") == 0

@@ -189,7 +189,7 @@ OF_THE_SUPERVISOR = {
 }
 STATE_FILES = [
     "settings.yaml", "accounts.json", "sockets", "secrets/demo-passwords.json", "secrets/iam-client",
-    "secrets/platform-token", "secrets/proxy-token", "hub/hub.sqlite", "hub/cookie_secret", "hub/crypt_key",
+    "secrets/platform-token", "secrets/proxy-token", "hub/hub.sqlite", "hub/cookie_secret", "hub/crypt_keys",
     "hub/servers/ada.log", "iam/iam.sqlite", "iam/signing-key.pem", "iam/secret-key", "storage/storage.sqlite",
     "storage/data/ada/files/secret.txt", "platform/platform.sqlite", "mounts/ada/rclone.conf", "logs/hub.log",
 ]  # fmt: skip

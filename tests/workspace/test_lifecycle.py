@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -116,7 +117,7 @@ def test_only_what_must_be_open_is_open(own: Workspace) -> None:
 
 
 def _secret_files(own: Workspace) -> list[Path]:
-    names = ["settings.yaml", "hub/cookie_secret", "hub/crypt_key", "iam/secret-key", "iam/signing-key.pem"]
+    names = ["settings.yaml", "hub/cookie_secret", "hub/crypt_keys", "iam/secret-key", "iam/signing-key.pem"]
     names += ["mounts/rosa/rclone.conf", "iam/iam.sqlite", "storage/storage.sqlite"]
     return [*(own.state / "secrets").iterdir(), *(own.state / name for name in names)]
 
@@ -158,7 +159,7 @@ def _secrets(own: Workspace) -> dict[str, str]:
     found = {name: (own.state / "secrets" / name).read_text().strip() for name in files}
     found |= {f"password of {name}": password for name, password in own.passwords.items()}
     found["cookie secret"] = (own.state / "hub" / "cookie_secret").read_text().strip()
-    found["crypt key"] = (own.state / "hub" / "crypt_key").read_bytes().hex()
+    found["crypt key"] = (own.state / "hub" / "crypt_keys").read_text().strip()
     found["iam key"] = (own.state / "iam" / "secret-key").read_text().strip()
     found["signing key"] = (own.state / "iam" / "signing-key.pem").read_text().splitlines()[1]
     found["storage key"] = json.loads((_home(own) / ".config" / "imagine" / "storage.json").read_text())["password"]

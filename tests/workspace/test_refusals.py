@@ -169,7 +169,7 @@ def _is_well(url: str) -> bool:
         ({"module": ["phytoplankton"]}, "There is no module ['phytoplankton']; there are phytoplankton"),
         ({"profile": "huge"}, "There is no hardware 'huge' for you; there are standard, small"),
         ({"profile": {"cpu": 64}}, "There is no hardware {'cpu': 64} for you; there are standard, small"),
-        ({"cpu": 64}, "'cpu' is no option; there are 'module' and 'profile'."),
+        ({"cpu": 64}, "'cpu' is no option; there are 'module', 'profile' and 'storage'."),
         ({"module": "%s%d <b>"}, "There is no module '%s%d <b>'; there are phytoplankton"),
     ],
 )
@@ -193,7 +193,7 @@ def test_the_spawn_page_refuses_such_a_choice_with_the_same_sentence(rosa: Perso
 
 
 def test_a_storage_that_does_not_answer_is_said_and_the_lab_starts(workspace: Workspace, rosa: Person) -> None:
-    sentence = f"Your storage at {workspace.address('storage')} does not answer; the server starts without it."
+    sentence = f"Your storage at {workspace.address('storage')} does not answer. The server starts without it."
     with frozen(workspace.service("storage")):
         said = rosa.start_server()
         assert sentence in said

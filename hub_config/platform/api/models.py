@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from hub_config.audit import audit
 from hub_config.platform.api.parameters import File, Hash, List, Name, OfOwner, Owner, Search, Version, number
 from hub_config.platform.api.services import Use
 from hub_config.platform.api.signin import SignedIn
@@ -35,7 +36,9 @@ async def upload(use: Use, caller: SignedIn, sha256: Hash, request: Request, res
 def publish(use: Use, caller: SignedIn, name: Name, body: PublishRequest, response: Response) -> Published:
     """Publish uploaded files: 201 for a new version, 200 when this very package was published before."""
     version, new = use.models.publish(caller, name, body)
-    if not new:
+    if new:
+        audit("shared", user=caller.name, model=name, version=version.version, audience=version.audience)
+    else:
         response.status_code = 200
     return Published(**dict(version), warnings=use.people.warnings(version.audience))
 
@@ -82,4 +85,6 @@ def withdraw(
     use: Use, caller: SignedIn, owner: Owner, name: Name, version: Version, body: WithdrawRequest
 ) -> ModelVersion:
     """Take a version back: it stays listed, with the reason, and can no longer be loaded."""
-    return use.models.withdraw(caller, owner, name, number(version), body.reason)
+    withdrawn = use.models.withdraw(caller, owner, name, number(version), body.reason)
+    audit("withdrawn", user=caller.name, model=f"{owner}/{name}", version=withdrawn.version)
+    return withdrawn

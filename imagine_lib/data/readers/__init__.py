@@ -8,6 +8,7 @@ from imagine_lib.data.readers import (
     biigle,
     class_folders,
     coco,
+    coco_masks,
     ecotaxa,
     ifcb,
     loose,
@@ -39,6 +40,7 @@ READERS = (
     table.READER,
     class_folders.READER,
     loose.READER,
+    coco_masks.READER,
 )
 """In the order in which they are asked whether a set is theirs: the choosy ones first."""
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("filename", "label_name", "shape_name", "points")
 
-CIRCLE = "circle"
-SHAPES = ("rectangle", "polygon", "ellipse", CIRCLE)
+CIRCLE, ELLIPSE = "circle", "ellipse"
+SHAPES = ("rectangle", "polygon", ELLIPSE, CIRCLE)
 
 
 def _recognises(tree: Tree) -> bool:
@@ -76,7 +76,11 @@ def _is_biigle(start: bytes) -> bool:
 
 
 def _box(label: str, shape: str, points: str) -> Box | None:
-    """Return the box around a shape; a circle's points are its middle and its radius."""
+    """Return the box around a shape.
+
+    A circle's points are its middle and its radius; an ellipse's are the ends of its axes (BIIGLE's
+    ``AnnotationSizeCalculator``).
+    """
     try:
         numbers = [float(number) for number in json.loads(points)]
     except (ValueError, TypeError, RecursionError, OverflowError):
@@ -90,9 +94,24 @@ def _box(label: str, shape: str, points: str) -> Box | None:
         xs, ys = [x - radius, x + radius], [y - radius, y + radius]
     else:
         xs, ys = numbers[::2], numbers[1::2]
+    if shape == ELLIPSE:
+        if len(numbers) != 8:
+            return None
+        xs, ys = _ends_of_ellipse(xs), _ends_of_ellipse(ys)
     if len(xs) < 2 or len(xs) != len(ys) or max(xs) <= min(xs) or max(ys) <= min(ys):
         return None
     return Box(label, min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+
+
+def _ends_of_ellipse(ends: list[float]) -> list[float]:
+    """Return how far an ellipse reaches in one direction, from the ends of its axes in that direction.
+
+    A point of it is middle + a cos t + b sin t, which reaches hypot(a, b) to either side; each semi-axis is there
+    twice among the four ends, whatever their order.
+    """
+    middle = sum(ends) / 4
+    reach = math.hypot(*(end - middle for end in ends)) / math.sqrt(2)
+    return [middle - reach, middle + reach]
 
 
 READER = Reader("biigle", "BIIGLE's table of image annotations", _recognises, _read)

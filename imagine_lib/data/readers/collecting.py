@@ -33,12 +33,15 @@ class Collection:
         return len(self._found)
 
     def add(self, item: ImageItem, exists: bool) -> None:
-        """Take an image; one that was there before keeps what was said of it first, but for a label that differs."""
+        """Take an image; of one that was there before, boxes are added and a label that differs ends both."""
         before = self._found.get(item.name)
         if before is None:
             self._found[item.name] = item
             if not exists:
                 self._missing.append(item.name)
+        elif before.label is None and item.label is None and item.boxes is not None:
+            boxes = dict.fromkeys((*(before.boxes or ()), *item.boxes))
+            self._found[item.name] = replace(before, boxes=tuple(boxes))
         elif before.label == item.label and item.name not in self._disputed:
             self._repeated[item.name] += 1
         else:

@@ -68,11 +68,11 @@ def _read(tree: Tree) -> ImageSet:
         for name in part.files(".tsv"):
             if _is_ecotaxa(part, name):
                 reading.read_table(part, name, "" if part is tree else f"{part.root.name}/")
-    images = Collection(tree.location)
-    for row in reading.rows.values():
-        images.add(row.item, row.exists)
     if not reading.tables:
         raise DataError(f"{tree.location} holds no EcoTaxa table: one has the columns {OBJECT} and {IMAGE}.")
+    images = Collection(tree.location)
+    for row in reading.kept():
+        images.add(row.item, row.exists)
     items = images.items()
     samples, odd = reading.samples()
     return ImageSet(
@@ -94,6 +94,8 @@ class _Reading:
         self.tables = 0
         self.more_images = 0
         self.without_image = 0
+        self.sharing = 0
+        self.states: Counter[str] = Counter()
         self.volumes: dict[str, set[tuple[str, ...]]] = {}
         self._common: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, str]] = {}
         self._facts: dict[tuple[int, tuple[str, ...]], Mapping[str, str]] = {}
@@ -113,6 +115,18 @@ class _Reading:
                 continue
             self._take(self._row(tree, table, prefix, row, shared), row, f"{prefix}{table}:{number}")
 
+    def kept(self) -> list[_Row]:
+        """Return the rows that are read: of several objects with one image file the first, and who disagrees."""
+        first: dict[str, _Row] = {}
+        others = []
+        for row in self.rows.values():
+            before = first.setdefault(row.item.name, row)
+            if before is not row:
+                self.sharing += 1
+                others += [row] * (row.item.label != before.item.label)
+        self.states.update(row.status for row in first.values())
+        return [*first.values(), *others]
+
     def samples(self) -> tuple[dict[str, Sample], list[str]]:
         """Return the water of each sample where it is known, and remarks on those where it is not clear."""
         found, remarks = {}, []
@@ -127,15 +141,19 @@ class _Reading:
     def remarks(self) -> list[str]:
         """Return what was left out, one sentence each."""
         found = []
-        states = Counter(
-            STATES.get(row.status, "in another state") for row in self.rows.values() if row.status != VALIDATED
-        )
+        states: Counter[str] = Counter()
+        for status, count in self.states.items():
+            if status != VALIDATED:
+                states[STATES.get(status, "in another state")] += count
         if states:
             listed = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
             number = counted(states.total(), "image")
             found.append(f"{number} not validated in EcoTaxa ({listed}): read without a label.")
         if self.more_images:
             found.append(f"{counted(self.more_images, 'further image')} of objects that have several: left out.")
+        if self.sharing:
+            number = counted(self.sharing, "object")
+            found.append(f"{number} with the image file of another object: left out, for an image is read once.")
         if self.without_image:
             found.append(f"{counted(self.without_image, 'row')} without an {IMAGE}: left out.")
         return found

@@ -26,18 +26,18 @@ class FolderTree(Tree):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All files, sorted."""
-        return tuple(sorted(name for name, linked in self._walked if not linked or self._inside(name)))
+        return tuple(sorted(name for name, linked in self._walked if not linked or self._is_file_inside(name)))
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
         """The folders right below the root."""
-        found = (path.name for path in self.root.iterdir() if path.is_dir())
+        found = (path.name for path in self.root.iterdir() if path.is_dir() and not path.is_symlink())
         return tuple(sorted(name for name in found if not name.startswith(".")))
 
     @property
-    def links_out(self) -> int:
-        """How many links were left out."""
-        return len(self._walked) - len(self.names)
+    def links(self) -> tuple[str, ...]:
+        """What was left out because it is a link."""
+        return tuple(sorted({name for name, _ in self._walked} - {*self.names}))
 
     def start(self, name: str, count: int = 2**16) -> bytes:
         """Return the first bytes of a file."""
@@ -73,7 +73,7 @@ class FolderTree(Tree):
 
     @cached_property
     def _walked(self) -> list[tuple[str, bool]]:
-        """Every file that is not hidden, and whether it is a link; links to folders are not followed."""
+        """Every file that is not hidden, and every link to a folder, which is not followed; whether it is a link."""
         found: list[tuple[str, bool]] = []
         waiting = [""]
         while waiting:
@@ -84,7 +84,7 @@ class FolderTree(Tree):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(f"{prefix}{entry.name}/")
-                    elif not entry.is_dir():
+                    else:
                         found.append((f"{prefix}{entry.name}", entry.is_symlink()))
         return found
 
@@ -97,6 +97,9 @@ class FolderTree(Tree):
                 return {entry.name: entry.is_symlink() for entry in entries if not entry.is_dir()}
         except OSError:
             return {}
+
+    def _is_file_inside(self, name: str) -> bool:
+        return not (self.root / name).is_dir() and self._inside(name)
 
     def _inside(self, name: str) -> bool:
         try:

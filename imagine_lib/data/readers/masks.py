@@ -6,19 +6,18 @@ after the numbers that occur. Number 255 means "no class" where the others are s
 
 from __future__ import annotations
 
-import io
 import posixpath
 import re
-import warnings
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from imagine_lib.data.images import MAX_PIXELS
 from imagine_lib.data.imageset import ImageItem, ImageSet
+from imagine_lib.data.numbered import NO_CLASS, read_numbers
 from imagine_lib.data.readers.reader import Reader
 from imagine_lib.data.readers.text import counted, first_line, read_lines, read_rows
+from imagine_lib.data.readers.tree import composed
 from imagine_lib.errors import DataError
 from imagine_lib.wire import Task
 
@@ -31,27 +30,26 @@ IMAGES, MASKS = "images/", "masks/"
 LOOKED_AT = 500
 """Masks that are decoded to find the classes; they are spread evenly over the set."""
 
-NO_CLASS = 255
-
-NUMBERED = ("1", "L", "P", "I", "I;16", "I;16B")
-"""Pillow's kinds of images whose pixels are numbers and no colours."""
-
 
 def _recognises(tree: Tree) -> bool:
-    images = tree.images if tree.file is None else []
-    return all(any(name.startswith(folder) for name in images) for folder in (IMAGES, MASKS))
+    """Beside other folders with images, ``images`` and ``masks`` are two classes."""
+    folders = {name.partition("/")[0] + "/" for name in tree.images if "/" in name} if tree.file is None else set()
+    return folders == {IMAGES, MASKS}
 
 
 def _read(tree: Tree) -> ImageSet:
     images = [name for name in tree.images if name.startswith(IMAGES)]
-    masks = {_stem(name, MASKS): name for name in reversed(tree.images) if name.startswith(MASKS)}
+    masks = [name for name in tree.images if name.startswith(MASKS)]
+    named = {_stem(name, MASKS): name for name in reversed(masks)} | {name: name for name in masks}
     if not images or not masks:
         raise DataError(
             f"{tree.location} needs a folder 'images' and a folder 'masks' with images of the same names."
         )
     items = []
+    taken: Counter[str] = Counter()
     for name in images:
-        mask = masks.get(_stem(name, IMAGES))
+        mask = named.get(MASKS + name[len(IMAGES) :]) or named.get(_stem(name, IMAGES))
+        taken.update([mask] if mask else [])
         items.append(ImageItem(tree.content(name), name, mask=None if mask is None else tree.content(mask)))
     used = [item.mask for item in items if item.mask is not None]
     if not used:
@@ -60,9 +58,13 @@ def _read(tree: Tree) -> ImageSet:
     bare = len(items) - len(used)
     if bare:
         remarks.append(f"{counted(bare, 'image')} in {tree.root}/images without a mask.")
-    alone = set(masks) - {_stem(name, IMAGES) for name in images}
+    alone = [mask for mask in masks if mask not in taken]
     if alone:
-        remarks.append(f"{counted(len(alone), 'mask')} without an image, such as {min(alone)!r}: left out.")
+        remarks.append(f"{counted(len(alone), 'mask')} without an image, such as {alone[0]!r}: left out.")
+    shared = [mask for mask in taken if taken[mask] > 1]
+    if shared:
+        number = counted(len(shared), "mask")
+        remarks.append(f"{number} of several images whose names differ in their ending, such as {shared[0]!r}.")
     return ImageSet(
         tree.location,
         tuple(items),
@@ -74,7 +76,7 @@ def _read(tree: Tree) -> ImageSet:
 
 
 def _stem(name: str, folder: str) -> str:
-    return posixpath.splitext(name[len(folder) :])[0]
+    return composed(posixpath.splitext(name[len(folder) :])[0])
 
 
 def _classes(tree: Tree, masks: list[Content]) -> tuple[list[str], list[str]]:
@@ -146,19 +148,8 @@ def _found_classes(tree: Tree, masks: list[Content]) -> tuple[list[str], list[st
 
 def _values(mask: Content) -> set[int]:
     """Return the numbers in a mask; none where it cannot be read, which reading it reports."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(mask.read())) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    return set()
-                kind = image.mode
-                numbers = np.unique(np.asarray(image)) if kind in NUMBERED else np.empty(0, np.uint8)
-    except Exception:
-        return set()
-    if kind not in NUMBERED:
-        raise DataError(f"{mask.place} is a picture in colours: a mask has the number of a class in each pixel.")
-    return {int(number) for number in numbers}
+    numbers = read_numbers(mask)
+    return set() if numbers is None else {int(number) for number in np.unique(numbers)}
 
 
 READER = Reader("masks", "a folder of images and one of masks", _recognises, _read)

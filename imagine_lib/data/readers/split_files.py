@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagine_lib.data.imageset import ImageItem, ImageSet
+from imagine_lib.data.imageset import PARTS, ImageItem, ImageSet
 from imagine_lib.data.readers.collecting import Collection
 from imagine_lib.data.readers.reader import Reader
 from imagine_lib.data.readers.text import counted, read_lines
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDERS = ("", "dataset_files/", "data/dataset_files/")
 """Where the text files may lie, below the set's folder."""
 
-PARTS: dict[str, Part] = {"train.txt": "train", "val.txt": "select", "test.txt": "test"}
+LISTS = {f"{word}.txt": PARTS[word] for word in ("train", "val", "test")}
 
 LABELLED = re.compile(r"(?P<path>.*\S)(?:\s+|[,;])(?P<number>-?\d{1,9})")
 
@@ -38,7 +38,7 @@ def _read(tree: Tree) -> ImageSet:
         raise DataError(f"{tree.location} holds no classes.txt with a train.txt beside it: open their folder.")
     lists = _Lists(tree, folder, _classes(tree, folder))
     images = Collection(str(tree.root))
-    for file, part in PARTS.items():
+    for file, part in LISTS.items():
         if folder + file in tree.names:
             lists.read(file, part, images)
     items = images.items()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagine_lib.data.images import SUFFIXES
-from imagine_lib.data.imageset import ImageItem, ImageSet
+from imagine_lib.data.imageset import PARTS, ImageItem, ImageSet
 from imagine_lib.data.readers.collecting import Collection
 from imagine_lib.data.readers.reader import Reader
 from imagine_lib.data.readers.text import first_line, header, read_rows
 from imagine_lib.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from imagine_lib.data.imageset import Part
     from imagine_lib.data.readers.tree import Tree
 
 TABLES = (".csv", ".tsv")
@@ -35,12 +34,8 @@ GROUP = ("group", "group_id")
 SPLIT = ("split", "part", "subset", "partition", "set")
 """What columns are called, the likeliest first; case, spaces and hyphens do not count."""
 
-PARTS: dict[str, Part] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "select"), "select"),
-    **dict.fromkeys(("calibrate", "calibration"), "calibrate"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
+BETWEEN = "\n"
+"""Parts the cells of a row that are facts; a table with a line break in a cell is refused."""
 
 NO_LABEL = frozenset({"", "na", "n/a", "nan", "none", "null"})
 
@@ -56,11 +51,11 @@ class Columns:
     group: int | None
     split: int | None
 
-    @property
-    def others(self) -> list[tuple[str, int]]:
-        """The columns that are facts, with their names as they are written."""
+    @cached_property
+    def others(self) -> dict[str, int]:
+        """The columns that are facts, by their names as they are written."""
         used = {self.image, self.label, self.split}
-        return [(name, index) for index, name in enumerate(self.names) if name and index not in used]
+        return {name: index for index, name in enumerate(self.names) if name and index not in used}
 
     @property
     def grouping(self) -> str | None:
@@ -69,9 +64,34 @@ class Columns:
         return None if column is None else self.names[column]
 
 
+class Facts(Mapping[str, str]):
+    """The cells of a row that are facts, as one text until they are asked for: a table may have 300,000 rows."""
+
+    __slots__ = ("_cells", "_columns")
+
+    def __init__(self, columns: tuple[str, ...], cells: str) -> None:
+        self._columns, self._cells = columns, cells
+
+    def __getitem__(self, name: str) -> str:
+        return self._row()[name]
+
+    def items(self) -> ItemsView[str, str]:
+        """Return names and cells; they are parted once for all."""
+        return self._row().items()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def _row(self) -> dict[str, str]:
+        return dict(zip(self._columns, self._cells.split(BETWEEN), strict=True)) if self._columns else {}
+
+
 def _recognises(tree: Tree) -> bool:
-    tables = _tables(tree)
-    return tree.file in tables or (len(tables) == 1 and _columns(tree.start(tables[0])) is not None)
+    """Of a table that is not to be used as it is, reading says why."""
+    return tree.file in _tables(tree) or any(_is_meant(tree.start(table)) for table in _tables(tree))
 
 
 def _read(tree: Tree) -> ImageSet:
@@ -103,7 +123,8 @@ class _Reading:
 
     def __init__(self, tree: Tree, place: str, columns: Columns, images: Collection) -> None:
         self.tree, self.place, self.columns, self.images = tree, place, columns, images
-        self.facts: dict[tuple[str, ...], Mapping[str, str]] = {}
+        self.facts: dict[str, Facts] = {}
+        self.names = tuple(columns.others)
         self.odd_parts: set[str] = set()
         self.pathless = 0
 
@@ -144,18 +165,15 @@ class _Reading:
     def _find(self, path: str) -> tuple[str, bool]:
         name, exists = self.tree.find(path, self.place, "", "images")
         if not exists and "." not in name.rpartition("/")[2]:
-            for suffix in sorted(SUFFIXES):
+            for suffix in (*sorted(SUFFIXES), *sorted(map(str.upper, SUFFIXES))):
                 longer, there = self.tree.find(path + suffix, self.place, "", "images")
                 if there:
                     return longer, True
         return name, exists
 
-    def _facts_of(self, row: list[str]) -> Mapping[str, str]:
-        values = tuple(_cell(row, index) for _, index in self.columns.others)
-        if values not in self.facts:
-            names = (name for name, _ in self.columns.others)
-            self.facts[values] = dict(zip(names, values, strict=True))
-        return self.facts[values]
+    def _facts_of(self, row: list[str]) -> Facts:
+        cells = BETWEEN.join(_cell(row, index) for index in self.columns.others.values())
+        return self.facts.setdefault(cells, Facts(self.names, cells))
 
 
 def _tables(tree: Tree) -> list[str]:
@@ -166,9 +184,14 @@ def _one_table(tree: Tree) -> str:
     tables = _tables(tree)
     if not tables:
         raise DataError(f"{tree.location} holds no table: give a .csv or .tsv file, or the folder that holds one.")
+    meant = [table for table in tables if _is_meant(tree.start(table))]
+    tables = meant or tables
     if len(tables) > 1:
         names = ", ".join(tables[:5])
-        raise DataError(f"{tree.root} holds {len(tables)} tables ({names}): give the path of one of them.")
+        raise DataError(
+            f"{tree.root} holds {len(tables)} tables ({names}): give the path of the one with the labels, or "
+            "format='folders' where each class has a folder."
+        )
     return tables[0]
 
 
@@ -184,6 +207,12 @@ def _columns(content: bytes) -> tuple[str, Columns] | None:
     return None
 
 
+def _is_meant(content: bytes) -> bool:
+    """Tell whether a table is one of images and labels, or of points."""
+    headers = (header(content, separator) for separator in SEPARATORS)
+    return _columns(content) is not None or any(_are_points([_plain(name) for name in names]) for names in headers)
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.lower())
 
@@ -193,7 +222,7 @@ def _where(names: list[str], known: tuple[str, ...]) -> int | None:
 
 
 def _are_points(names: list[str]) -> bool:
-    return {"row", "column"} <= set(names)
+    return {"name", "row", "column"} <= set(names)
 
 
 def _why_not(content: bytes) -> str:

@@ -38,12 +38,18 @@ def read_rows(content: bytes, separator: str, place: str) -> Iterator[list[str]]
         The quotes in it do not match.
     """
     with open_text(content) as text:
+        rows = csv.reader(text, delimiter=separator, strict=True)
         try:
-            for row in csv.reader(text, delimiter=separator):
+            for row in rows:
+                if any("\n" in cell for cell in row):  # what lies between two stray quotes would be lost
+                    raise csv.Error
                 if any(cell and not cell.isspace() for cell in row):
                     yield [cell.strip() for cell in row]
         except csv.Error:
-            raise DataError(f"{place} cannot be read as a table: look for a quote that is not closed.") from None
+            raise DataError(
+                f"{place} cannot be read as a table: look for a quote that is not closed, or a line break in a cell, "
+                f"at or before line {rows.line_num}."
+            ) from None
 
 
 def first_line(content: bytes) -> str:

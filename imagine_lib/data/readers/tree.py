@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -28,6 +29,11 @@ ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 """How a path begins that is not relative to anything, here and on Windows."""
 
 
+def composed(text: str) -> str:
+    """Return a text with each accented letter as one character, whichever way it was written (Unicode's NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
 class Tree(ABC):
     """The files of a set; their names are their paths below its root, with ``/``."""
 
@@ -40,17 +46,17 @@ class Tree(ABC):
     @cached_property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """All files, sorted; what is hidden, and links that lead out of the set, are left out."""
+        """All files, sorted; what is hidden, links to folders, and links that lead out of the set are left out."""
 
     @cached_property
     @abstractmethod
     def folders(self) -> tuple[str, ...]:
-        """The folders right below the root, sorted, without the hidden ones."""
+        """The folders right below the root, sorted, without hidden ones and links."""
 
     @property
     @abstractmethod
-    def links_out(self) -> int:
-        """How many links were left out of ``names``."""
+    def links(self) -> tuple[str, ...]:
+        """The links that were left out, sorted: to folders, and to files outside of the set."""
 
     @abstractmethod
     def start(self, name: str, count: int = 2**16) -> bytes:
@@ -130,7 +136,14 @@ class Tree(ABC):
                 name = self._within(base, spelled, said_by)
                 if self.has(name):
                     return name, True
+                if not name.isascii() and composed(name) in self._composed:
+                    return self._composed[composed(name)], True
         return self._within(bases[0], path.replace("\\", "/"), said_by), False
+
+    @cached_property
+    def _composed(self) -> dict[str, str]:
+        """The names with letters beyond ASCII by their composed spelling: a Mac's archive has é as two characters."""
+        return {composed(name): name for name in self.names if not name.isascii()}
 
     def _within(self, base: str, path: str, said_by: str) -> str:
         name = posixpath.normpath(posixpath.join(base, path))

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from imagine_lib.data.imageset import Box, ImageItem, ImageSet
+from imagine_lib.data.imageset import PARTS, Box, ImageItem, ImageSet
 from imagine_lib.data.readers.collecting import Collection
 from imagine_lib.data.readers.reader import Reader
 from imagine_lib.data.readers.text import counted, read_lines
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imagine_lib.data.imageset import Part
     from imagine_lib.data.readers.tree import Tree
 
-LISTS: dict[str, Part] = {"train": "train", "val": "select", "test": "test"}
+LISTS = ("train", "val", "test")
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -104,10 +104,11 @@ def _box(element: Element) -> Box | None:
 def _parts(tree: Tree) -> dict[str, Part]:
     """Return which part each image is in, by its name, where ``ImageSets/Main`` says so."""
     found: dict[str, Part] = {}
-    for word, part in LISTS.items():
+    for word in LISTS:
         for name in tree.names:
             if name == f"ImageSets/Main/{word}.txt" or name.endswith(f"/ImageSets/Main/{word}.txt"):
-                found.update(dict.fromkeys((line for line in read_lines(tree, name) if line not in found), part))
+                lines = (line for line in read_lines(tree, name) if line not in found)
+                found.update(dict.fromkeys(lines, PARTS[word]))
     return found
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from imagine_lib.data.images import header_of
-from imagine_lib.data.imageset import Box, ImageItem, ImageSet
+from imagine_lib.data.imageset import PARTS, Box, ImageItem, ImageSet
 from imagine_lib.data.readers.reader import Reader
 from imagine_lib.data.readers.text import counted, read_lines
+from imagine_lib.data.readers.tree import composed
 from imagine_lib.errors import DataError
 from imagine_lib.wire import Task
 
@@ -29,8 +30,6 @@ YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 MAX_YAML = 2**18
 """Bytes that the list of classes may have."""
 
-PARTS: dict[str, Part] = {"train": "train", "val": "select", "valid": "select", "test": "test"}
-
 
 def _recognises(tree: Tree) -> bool:
     name = _yaml(tree)
@@ -42,12 +41,12 @@ def _read(tree: Tree) -> ImageSet:
     if name is None:
         raise DataError(f"{tree.location} holds no data.yaml: it names the classes of a YOLO set.")
     classes = _classes(_load(tree, name), tree.place(name))
-    labels = {text: None for text in tree.names if text.endswith(".txt")}
+    labels = {composed(text): text for text in tree.names if text.endswith(".txt")}
     items, unreadable, broken = [], [], []
     for image in (name for name in tree.images if "images" in name.split("/")[:-1]):
-        text = _labels_of(image)
+        text = labels.get(composed(_labels_of(image)))
         boxes: tuple[Box, ...] | None = None
-        if text in labels:
+        if text is not None:
             header = header_of(tree.content(image))
             if header is None:
                 unreadable.append(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import stat
 import zipfile
 from functools import cached_property
@@ -30,12 +31,12 @@ class ZipTree(Tree):
             raise DataError(f"{root} is a damaged archive: copy it again from its source.") from None
         if len(members) > MAX_MEMBERS:
             raise DataError(f"{root} has {len(members):,} members, which is no set of images: unpack what you need.")
-        self._names = frozenset(_safe_name(root, member) for member in members if _is_file(member))
+        self._members = {_safe_name(root, member): member.filename for member in members if _is_file(member)}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """All files, sorted."""
-        return tuple(sorted(name for name in self._names if not _is_hidden(name)))
+        return tuple(sorted(name for name in self._members if not _is_hidden(name)))
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -43,25 +44,25 @@ class ZipTree(Tree):
         return tuple(sorted({name.split("/")[0] for name in self.names if "/" in name}))
 
     @property
-    def links_out(self) -> int:
-        """How many links were left out."""
-        return 0
+    def links(self) -> tuple[str, ...]:
+        """What was left out because it is a link."""
+        return ()
 
     def start(self, name: str, count: int = 2**16) -> bytes:
         """Return the first bytes of a file."""
-        return ArchiveContent(self.root, name).start(count)
+        return self.content(name).start(count)
 
     def content(self, name: str) -> ArchiveContent:
         """Return where an image lies."""
-        return ArchiveContent(self.root, name)
+        return ArchiveContent(self.root, self._members.get(name, name))
 
     def has(self, name: str) -> bool:
         """Tell whether there is a file of this name."""
-        return name in self._names
+        return name in self._members
 
 
 def _is_file(member: zipfile.ZipInfo) -> bool:
-    return not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16)
+    return not member.filename.endswith(("/", "\\")) and not stat.S_ISLNK(member.external_attr >> 16)
 
 
 def _is_hidden(name: str) -> bool:
@@ -69,7 +70,8 @@ def _is_hidden(name: str) -> bool:
 
 
 def _safe_name(root: Path, member: zipfile.ZipInfo) -> str:
-    name = member.filename
-    if ABSOLUTE.match(name) or ".." in name.split("/") or "\\" in name:
-        raise DataError(f"{root} holds {name!r}, which {LEADS_OUT}: pack the archive anew.")
-    return name
+    """Return a member's path as a set has it: programs on Windows write backslashes, others ``./`` before it."""
+    name = member.filename.replace("\\", "/")
+    if ABSOLUTE.match(name) or ".." in name.split("/"):
+        raise DataError(f"{root} holds {member.filename!r}, which {LEADS_OUT}: pack the archive anew.")
+    return posixpath.normpath(name)

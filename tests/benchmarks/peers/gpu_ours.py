@@ -33,9 +33,7 @@ def training(bench: Bench) -> float:
         if event["type"] == "progress":
             stamps[event["epoch"], event["step"]] = time.perf_counter()
 
-    recipe = im.Recipe(
-        epochs=2, batch_size=bench.batch, image_size=bench.side, resize="pad", growing=False, compile=bench.compiles
-    )
+    recipe = im.Recipe(epochs=2, batch_size=bench.batch, image_size=bench.side, resize="pad", compile=bench.compiles)
     with tempfile.TemporaryDirectory() as folder:
         retrain(
             BackboneStart(backbone("resnet50", weights=None)),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imagine_lib.data import duplicates, open_dataset
-from imagine_lib.data.duplicates import Duplicates, agreement, sets_of
+from imagine_lib.data.duplicates import Duplicates, sets_of
 from imagine_lib.data.imageset import ImageItem, ImageSet
 from imagine_lib.data.looks import RECORD, Looks, fingerprint
 from imagine_lib.data.synthetic import SHAPES, draw_image
@@ -32,6 +32,10 @@ class Memory:
 
     def read(self) -> bytes:
         return self.encoded
+
+
+def agreement(first: Memory, second: Memory) -> float:
+    return duplicates._agreement(duplicates._prepare(first), duplicates._prepare(second))
 
 
 def as_set(*contents: Memory) -> ImageSet:

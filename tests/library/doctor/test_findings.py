@@ -12,6 +12,7 @@ from PIL import Image
 
 from imagine_lib.data.imageset import Box, ImageSet
 from imagine_lib.doctor import Diagnosis, Finding, diagnose
+from imagine_lib.errors import DataError, UsageError
 from imagine_lib.wire import Task
 
 if TYPE_CHECKING:
@@ -93,11 +94,65 @@ def test_unlabelled(make: Maker) -> None:
 @pytest.mark.parametrize(("count", "code"), [(2, "class-too-small"), (3, "tiny-class"), (19, "tiny-class"), (20, "")])
 def test_small_classes(make: Maker, count: int, code: str) -> None:
     fill(make)
-    for _ in range(count):
-        make.add("c", group="g0")
+    for index in range(count):
+        make.add("c", group=f"g{index % 8}")
     findings = found(make.done())
     assert set(findings) == ({code} if code else set())
     assert not code or findings[code].examples == ("c",)
+
+
+def test_a_class_in_too_few_groups_and_the_set_without_it(make: Maker) -> None:
+    fill(make)
+    for index in range(21):
+        make.add("c", group=f"g{index % 2}")
+        make.add("d", group=f"g{index % 3}")
+    data = make.done(classes_declared=("a", "b", "c", "d"))
+    finding = found(data)["class-in-few-groups"]
+    assert (finding.severity, finding.examples) == ("error", ("c",))
+    assert finding.message.startswith("1 class with images in fewer than 3 groups ('c' in 2;")
+    with pytest.raises(DataError, match=r"^Class 'c' .* leave the class out: data\.without_rare_classes\(\)\.$"):
+        data.split()
+    rest = data.without_rare_classes()
+    assert rest.classes == ["a", "b", "d"] and len(rest) == len(data) - 21 and not found(rest)
+    assert rest.remarks == ("1 rare class left out with 21 images: c.",)
+    assert set(rest.split().test.classes) == {"a", "b", "d"}
+    assert data.without_rare_classes(images=20, groups=2) is data
+    assert data.without_rare_classes(images=21, groups=1).classes == ["c", "d"]
+
+
+def test_near_copies_count_as_one_group(make: Maker) -> None:
+    fill(make)
+    smooth = Image.fromarray(make.noise(8)).resize((64, 64), Image.Resampling.BICUBIC)
+    for index in range(5):
+        make.add("c", np.asarray(smooth.point(lambda value, index=index: value * (1 - index / 50))))
+    assert found(make.done())["class-in-few-groups"].examples == ("c",)
+
+
+def test_given_parts_may_lack_a_class(make: Maker) -> None:
+    for index in range(40):
+        make.add("ab"[index % 2], group=f"g{index % 8}", part="train" if index % 8 < 6 else "test")
+    for _ in range(20):
+        make.add("c", group="g0", part="train")
+    assert not found(make.done())
+
+
+def test_images_with_a_rare_box_are_left_out_whole(make: Maker) -> None:
+    common, rare = Box("a", 1, 1, 4, 4), Box("b", 8, 8, 4, 4)
+    for index in range(30):
+        make.add(None, group=f"g{index % 8}", boxes=(common, rare) if index < 2 else (common,))
+    rest = make.done(task=Task.DETECTION).without_rare_classes()
+    assert (len(rest), rest.counts) == (28, {"a": 28})
+    with pytest.raises(UsageError, match="has masks: of these no class can be left out"):
+        make.done(task=Task.SEGMENTATION).without_rare_classes()
+
+
+def test_what_is_sound_and_not_decoded_is_told_apart(make: Maker) -> None:
+    fill(make)
+    pages = io.BytesIO()
+    Image.fromarray(make.noise()).save(pages, "TIFF", save_all=True, append_images=[Image.fromarray(make.noise())])
+    make.add("a", pages.getvalue(), group="g0")
+    findings = found(make.done())
+    assert set(findings) == {"unsupported"} and findings["unsupported"].examples == ("0040.png",)
 
 
 def test_an_empty_class(make: Maker) -> None:

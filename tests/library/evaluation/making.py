@@ -41,14 +41,18 @@ class ByBrightness:
 
 
 def classifier(
-    labels: Sequence[str], calibration: Calibration | None = None, learned: Sequence[str] = (), size: int = 16
+    labels: Sequence[str],
+    calibration: Calibration | None = None,
+    learned: Sequence[str] = (),
+    size: int = 16,
+    balance: str = "none",
 ) -> ByBrightness:
     manifest = ModelManifest(
         architecture=Architecture(builder="resnet18"),
         classes=[ClassEntry(name=label) for label in labels],
         input=make_input_spec(size, "stretch"),
         calibration=calibration,
-        provenance=Provenance(ancestral_classes=list(learned)),
+        provenance=Provenance(ancestral_classes=list(learned), arguments={"balance": balance}),
         files=[],
     )
     return ByBrightness(list(labels), manifest)

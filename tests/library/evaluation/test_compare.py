@@ -69,7 +69,7 @@ def test_f1_of_both_is_that_of_the_textbook(folder: Path) -> None:
 
 def test_a_model_compared_with_itself_does_not_differ(folder: Path) -> None:
     found = compared(folder, classifier(LABELS), classifier(LABELS))
-    assert (found.accuracy.low, found.accuracy.high) == (0, 0)
+    assert found.accuracy.side == 0 and found.accuracy.low == -found.accuracy.high
     assert {row["verdict"] for row in found.per_class} == {"not told apart"}
 
 
@@ -103,7 +103,7 @@ def test_under_ten_groups_nothing_is_told_apart(tmp_path: Path) -> None:
     write_images(tmp_path, {"Acartia": [level(0.7)] * 9, "Beroe": [level(1)] * 9}, samples=9)
     found = compared(tmp_path, classifier(LABELS), sharper())
     assert found.accuracy.estimate > 0
-    assert {row["verdict"] for row in found.per_class} == {"not told apart"}
+    assert {row["verdict"] for row in found.per_class} == {"too few groups"}
     assert "too few groups for an interval: 9" in repr(found)
     assert "too few groups for an interval: 9" in found._repr_html_()
 
@@ -120,6 +120,8 @@ def test_it_is_a_table_data_and_a_page(folder: Path) -> None:
     page = found._repr_html_()
     assert "The second is better at 2 classes: Acartia, Beroe." in page
     assert "The second is worse at no class." in page
+    assert '<th scope="col" class="worded">the second is</th>' in page
+    assert page.count('<td class="worded">better</td>') == 2
 
 
 def test_nothing_in_common_is_said(folder: Path) -> None:
@@ -127,3 +129,17 @@ def test_nothing_in_common_is_said(folder: Path) -> None:
         DataError, match="The two models share no class with images in .*: there is nothing to compare."
     ):
         compared(folder, classifier(LABELS), classifier(["x", "y"]))
+
+
+def test_a_class_of_few_groups_is_not_called_better_anywhere(tmp_path: Path) -> None:
+    write_images(tmp_path, {"Acartia": [level(0.7)] * 3, "Beroe": [level(1)] * 48, "Ctenophora": [level(2)] * 24})
+    found = compared(tmp_path, classifier(LABELS), sharper())
+    (acartia,) = (row for row in found.per_class if row["label"] == "Acartia")
+    assert acartia["difference"] == 1.0
+    assert (acartia["low"], acartia["verdict"]) == (None, "too few groups")
+    assert found.to_dict()["per_class"] == found.per_class
+    assert found.to_dataframe().set_index("label").loc["Acartia", "verdict"] == "too few groups"
+    page = found._repr_html_()
+    assert "The second is better at no class." in page
+    assert "only of classes that at least 10 groups hold" in page
+    assert page.count("too few groups") == 1

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from imagine_lib.errors import DataError, UsageError
+from imagine_lib.evaluation.abundance import abundance
 from imagine_lib.evaluation.calibration import calibrate, fit_temperature
-from imagine_lib.evaluation.counts import ASSUMPTION, CountAdjustment, SampleCounts, abundance, fit_counts
+from imagine_lib.evaluation.counts import ASSUMPTION, CountAdjustment, SampleCounts, fit_counts
 
 CLASSES, GROUPS = 5, 30
 
@@ -111,9 +112,9 @@ def test_classes_without_calibrate_images_can_be_counted() -> None:
     assert found.adjusted[4] == pytest.approx(10)
 
 
-def test_totals_hold_what_has_no_class() -> None:
-    found = CountAdjustment(np.ones(2), None, 3, 0.95, 0).count(np.eye(2)[[0, 1, 1]], unclassified=4, unreadable=2)
-    assert found.total == 9
+def test_totals_hold_what_could_not_be_read_and_count_nothing_twice() -> None:
+    found = CountAdjustment(np.ones(2), None, 3, 0.95, 0).count(np.eye(2)[[0, 1, 1]], unknown=1, unreadable=2)
+    assert (found.total, found.unknown) == (5, 1)
     empty = CountAdjustment(np.ones(2), np.ones((50, 2)), 20, 0.95, 0).count(np.zeros((0, 2)), unreadable=2)
     assert (empty.total, empty.adjusted.tolist(), empty.low.tolist()) == (2, [0, 0], [0, 0])
 
@@ -142,7 +143,7 @@ def test_abundance_is_count_times_subsampling_over_volume() -> None:
     litres = abundance(COUNTS, volume=200.0, subsampling=4.0)
     np.testing.assert_allclose(litres.adjusted, [0.64, 0.16])
     np.testing.assert_allclose((litres.low, litres.high), [[0.4, 0.04], [0.8, 0.3]])
-    assert (litres.total, litres.unit) == (pytest.approx(1.0), "individuals per L")
+    assert (litres.total, litres.unit) == (pytest.approx(0.9), "individuals per L")
     cubic = abundance(COUNTS, volume=200.0, subsampling=4.0, unit="m3")
     np.testing.assert_allclose(cubic.adjusted, litres.adjusted * 1000)
     assert cubic.unit == "individuals per m3"

@@ -10,8 +10,11 @@ import pytest
 
 from imagine_lib.data.images import content_hash
 from imagine_lib.errors import DataError
+from imagine_lib.evaluation import tested
 from imagine_lib.evaluation.evaluate import Evaluation, evaluate_classifier
 from imagine_lib.evaluation.taxonomy import read_taxonomy
+from imagine_lib.prediction import progress
+from imagine_lib.prediction.rule import STATUSES, rule_of
 from imagine_lib.wire import Calibration
 from tests.library.evaluation.making import CPU, ByBrightness, classifier, level, open_images, write_images
 
@@ -112,10 +115,23 @@ def test_the_temperature_is_applied_and_the_thresholds_are_tested(folder: Path) 
     odds = [np.log(one.probabilities[:, 0] / one.probabilities[:, 1]) for one in (found, plain)]
     np.testing.assert_allclose(odds[0], odds[1] / 2, rtol=1e-3)
     assert found.probabilities.dtype == np.float32
-    assert found.thresholds is not None
-    assert (found.thresholds.precision, found.thresholds.coverage) == (1.0, 22 / 36)
+    assert (found.thresholds.precision, found.thresholds.coverage) == (34 / 36, 1.0)
     assert found.to_dict()["thresholds"]["wanted"] == 0.95
-    assert plain.thresholds is None
+    assert "not promised for Beroe" in found.to_dict()["thresholds"]["note"]
+    assert "the model was not calibrated" in plain.to_dict()["thresholds"]["note"]
+
+
+def test_the_report_accepts_what_predict_accepts(folder: Path) -> None:
+    """Accepted are answers at their class's threshold, 0.5 where it has none, on images that are not strange."""
+    write_images(folder, {"Beroe": [level(1.45)] * 6 + [level(0.55)] * 6, "Ctenophora": [250.0] * 3})
+    calibration = Calibration(temperature=9.0, thresholds=[0.9, None, 0.0], unknown_above=-2.0, images=50)
+    model = classifier(LABELS, calibration)
+    found = evaluated(folder, model)
+    statuses = rule_of(model.manifest, None).statuses(found.probabilities, found.energies)
+    accepted = statuses == STATUSES.index("accepted")
+    assert {STATUSES[status] for status in statuses} == set(STATUSES)
+    assert found.thresholds.coverage == accepted.mean()
+    assert found.thresholds.precision == (found.answers == found.truth)[accepted].mean()
 
 
 def test_the_calibration_error_stands_beside_what_chance_shows(folder: Path) -> None:
@@ -182,6 +198,27 @@ def test_the_images_are_asked_for_once(folder: Path) -> None:
     found.sections()
     assert model.asked == 36
     assert found.intervals is found.intervals
+
+
+def test_it_tells_how_far_it_is_and_answers_in_parts_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = evaluated(folder, classifier(LABELS))
+    monkeypatch.setattr(tested, "AT_ONCE", 5)
+    calls: list[tuple[int, int]] = []
+    parts = evaluated(folder, classifier(LABELS), progress=lambda *done: calls.append(done))
+    assert calls == [(done, 36) for done in (5, 10, 15, 20, 25, 30, 35, 36)]  # all were read before
+    assert np.array_equal(parts.probabilities, whole.probabilities)
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    evaluated(folder, classifier(LABELS, size=20))
+    said = capsys.readouterr().err
+    assert "Testing: 5 of 36 images" in said
+
+
+def test_images_are_told_as_they_are_read(folder: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    evaluated(folder, classifier(LABELS, size=24), progress=lambda *done: calls.append(done))
+    assert calls == [(36, 36), (36, 36)]
 
 
 def test_where_nothing_is_left_it_says_why(folder: Path) -> None:

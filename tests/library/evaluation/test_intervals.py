@@ -74,10 +74,36 @@ def test_two_models_are_compared_on_the_same_groups() -> None:
     assert gain.high - gain.low < 0.7 * (alone.high - alone.low)
 
 
-def test_the_same_answers_differ_by_nothing() -> None:
+def test_the_same_answers_differ_by_nothing_that_was_seen() -> None:
     truth, answers, groups = answers_of(np.random.default_rng(5), 12, 9)
     for found in Bootstrap().measure_difference(class_f1, truth, answers, answers, groups, 3):
-        assert (found.estimate, found.low, found.high) == (0, 0, 0)
+        assert (found.estimate, found.low, found.high) == (0, -3 / 12, 3 / 12)
+
+
+@pytest.mark.parametrize(("answer", "low", "high"), [(0, 1 - 3 / 40, 1.0), (1, 0.0, 3 / 40)])
+def test_no_error_seen_is_not_none_to_come(answer: int, low: float, high: float) -> None:
+    """An interval without width would call certain what 40 groups cannot tell: the rule of three does not."""
+    truth, groups = np.zeros(400, int), np.arange(400) % 40
+    found = Bootstrap().measure(accuracy, truth, np.full(400, answer), groups, 2)[0]
+    assert (found.low, found.high) == pytest.approx((low, high))
+    odd_groups = 3 / 40  # in which nothing is right: that many are missed by 40 groups in 5 of 100 cases
+    assert (1 - odd_groups) ** 40 == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_difference_that_every_group_shows_is_told() -> None:
+    truth, groups = np.zeros(120, int), np.arange(120) % 12
+    found = Bootstrap().measure_difference(accuracy, truth, truth, truth + 1, groups, 2)[0]
+    assert (found.estimate, found.low, found.high, found.side) == (-1, -1, -0.5, -1)
+
+
+def test_an_interval_ends_where_the_measure_does() -> None:
+    """One image of 240 is wrong: half of the width lies beyond 1."""
+    truth, answers = np.zeros(240, int), np.zeros(240, int)
+    answers[0] = 1
+    found = Bootstrap().measure(accuracy, truth, answers, np.arange(240) % 24, 2)[0]
+    assert 0.97 < found.low < found.estimate < found.high == 1
+    least = Bootstrap().measure(accuracy, truth, 1 - answers, np.arange(240) % 24, 2)[0]
+    assert (least.low, least.high) == pytest.approx((0, 1 - found.low))
 
 
 def test_each_class_has_its_interval_and_an_absent_one_none() -> None:

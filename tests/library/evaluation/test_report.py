@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from imagine_lib.errors import StorageError
 from imagine_lib.evaluation.detection import FoundBoxes, TrueBoxes
 from imagine_lib.evaluation.evaluate import evaluate_classifier
 from imagine_lib.evaluation.figures import draw_confusion
@@ -76,7 +77,8 @@ def test_it_is_read_from_what_was_tested_to_what_was_left_out(tmp_path: Path) ->
         "Acartia was taken for Beroe 2 times (8 % of the Acartia images).",
         "Its worst mistakes",
         "a perfectly calibrated model would show",
-        "The model has no thresholds",
+        "if the images were independent; those of one sample are not",
+        "No precision is promised for any class: the model was not calibrated",
         "Not measured",
         "How often it is right at each rank",
         "What was left out",
@@ -164,17 +166,25 @@ def test_thresholds_are_said_with_what_they_are_valid_for(tmp_path: Path) -> Non
     text = Outline(report(tmp_path, calibration=calibration).to_html()).text
     assert "A precision of 95 % is promised for 1 of 3 classes, from 120 images" in text
     assert "valid for the calibration's class mix" in text
-    assert "Of these test images 61 % reach the threshold of their class, and 100 % of those are right." in text
+    assert "A prediction accepts 100 % of these test images" in text and "94 % of those are right." in text
+    assert "not promised for Beroe and Ctenophora" in text
     assert "AUROC 1.000 on 6 images of Detritus" in text
     assert "Its rule calls 100 % of them unknown, and 0 % of the images of the classes that it knows." in text
     assert "Left out, because they are of classes that the model does not know: Detritus (6)." in text
+
+
+@pytest.mark.parametrize(("balance", "is_said"), [("logits", True), ("sampling", True), ("none", False)])
+def test_probabilities_of_an_even_class_mix_are_said_to_be(tmp_path: Path, balance: str, is_said: bool) -> None:
+    found = report(tmp_path, balance=balance)
+    assert ("the probabilities are those of an even class mix" in Outline(found.to_html()).text) == is_said
+    assert ("even class mix" in found.to_dict()["calibration"]["note"]) == is_said
 
 
 def test_many_classes_are_no_wall(tmp_path: Path) -> None:
     labels = [f"class {number:02d}" for number in range(20)]
     page = Outline(report(tmp_path, labels=labels).to_html())
     assert "The weakest classes:" in page.text
-    assert len(page.all("details")) == 2  # the classes, and the numbers of the reliability figure
+    assert len(page.all("details")) == 3  # the classes, the numbers of the reliability figure, the thresholds
 
 
 def test_unreadable_images_are_named_and_the_rest_counted(tmp_path: Path) -> None:
@@ -204,6 +214,23 @@ def test_it_is_saved_as_a_page_and_as_data(tmp_path: Path) -> None:
     assert data["metrics"] == found.metrics
     assert f"accuracy {found.metrics['accuracy']:.3f}" in found.figures
     assert found.figures in repr(found)
+
+
+def test_a_report_that_cannot_be_saved_is_one_sentence_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = report(tmp_path / "images")
+    path = found.save(tmp_path / "r.html")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match=r"could not be written \(file exists\): nothing was changed there"):
+        found.save(path / "inside.json")
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(StorageError, match=r"r\.html could not be written \(no space left on device\)"):
+        found.save(path)
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"images", "r.html"}
 
 
 BOX = [10.0, 10.0, 40.0, 40.0]

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from imagine_lib.errors import DataError, UsageError
-from imagine_lib.evaluation.thresholds import UNCLASSIFIED, Thresholds, choose_thresholds, measure_thresholds
+from imagine_lib.evaluation.thresholds import Thresholds, choose_thresholds, measure_thresholds
+from imagine_lib.prediction.rule import AnswerRule, rule_of
+from imagine_lib.wire import Calibration
+from tests.library.evaluation.making import classifier
 
 
 def two_classes(confidence: np.ndarray) -> np.ndarray:
     """Probabilities whose first class is the answer at a confidence above one half."""
     return np.stack([confidence, 1 - confidence], axis=1)
+
+
+def rule_with(chosen: Thresholds) -> AnswerRule:
+    """Return the rule of a model that was calibrated so."""
+    calibration = Calibration(thresholds=list(chosen.values), precision=chosen.precision, images=60)
+    labels = [f"class {number}" for number in range(len(chosen.values))]
+    return rule_of(classifier(labels, calibration).manifest, None)
 
 
 def calibrated(images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,8 +67,8 @@ def test_the_promise_is_kept_on_other_images() -> None:
     reached = []
     for seed in range(60):
         chosen = choose_thresholds(*calibrated(2000, seed))
-        found = measure_thresholds(chosen, other_truth, other).classes
-        reached += [row.precision for row in found if row.precision is not None]
+        found = measure_thresholds(rule_with(chosen), other_truth, other, np.zeros(len(other))).classes
+        reached += [row.precision for row in found if row.promised and row.precision is not None]
     assert len(reached) > 200
     assert np.mean(np.array(reached) < 0.95) <= 0.10  # about 0.05 is expected
     assert min(reached) > 0.93
@@ -64,18 +76,19 @@ def test_the_promise_is_kept_on_other_images() -> None:
 
 
 def test_precision_and_coverage_by_hand() -> None:
-    thresholds = Thresholds((0.8, None, 0.5), 0.95)
+    """The second class is asked for 0.5, and the last image is called unknown."""
+    rule = replace(rule_with(Thresholds((0.8, None, 0.5), 0.95)), unknown_above=2.0)
     probabilities = np.array(
         [[0.9, 0.1, 0.0], [0.85, 0.1, 0.05], [0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]]
     )
     truth = np.array([0, 1, 0, 1, 2, 2])
-    assert thresholds.classify(probabilities).tolist() == [0, 0, UNCLASSIFIED, UNCLASSIFIED, 2, 2]
-    found = measure_thresholds(thresholds, truth, probabilities)
+    found = measure_thresholds(rule, truth, probabilities, np.array([0, 0, 0, 0, 0, 3.0]))
     assert (found.precision, found.coverage) == (3 / 4, 4 / 6)
     first, second, third = found.classes
-    assert (first.answers, first.kept, first.precision, first.coverage) == (3, 2, 0.5, 2 / 3)
-    assert (second.answers, second.kept, second.precision, second.coverage) == (1, 0, None, 0)
-    assert (third.answers, third.kept, third.precision, third.coverage) == (2, 2, 1, 1)
+    assert (first.answers, first.accepted, first.precision, first.coverage) == (3, 2, 0.5, 2 / 3)
+    assert (second.answers, second.accepted, second.precision, second.coverage) == (1, 1, 1, 1)
+    assert (third.answers, third.accepted, third.precision, third.coverage) == (2, 1, 1, 0.5)
+    assert [(row.threshold, row.promised) for row in found.classes] == [(0.8, True), (0.5, False), (0.5, True)]
 
 
 def test_a_class_that_is_never_given_has_no_threshold() -> None:
@@ -88,7 +101,5 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         choose_thresholds(truth, probabilities, precision=95)
     assert str(caught.value) == "The precision of a threshold lies between 0 and 1, as in 0.95; this one is 95."
-    with pytest.raises(UsageError, match="There are 1 thresholds for 4 classes: choose them again."):
-        measure_thresholds(Thresholds((None,), 0.95), truth, probabilities)
     with pytest.raises(DataError, match="There are no true classes"):
         choose_thresholds(truth[:0], probabilities[:0])

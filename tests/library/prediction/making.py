@@ -15,6 +15,8 @@ from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.models.asking import logits
 from imagine_lib.models.calibration import CALIBRATION, CalibrationImages
 from imagine_lib.models.classifier import Classifier
+from imagine_lib.models.families import task_of
+from imagine_lib.models.loading import KINDS
 from imagine_lib.models.network import build_network, last_linear, to_batch
 from imagine_lib.wire import Architecture, Calibration, ClassEntry, ModelManifest, ModelStatus
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
     from imagine_lib.model import Model
     from imagine_lib.prediction.record import Predictions
 
-CLASSES = (ClassEntry(name="Ceratium", aphia_id=109506), ClassEntry(name="Noctiluca"), ClassEntry(name="Tripos"))
+CLASSES = (
+    ClassEntry(name="Ceratium", aphia_id=109506),
+    ClassEntry(name="Noctiluca"),
+    ClassEntry(name="Tripos", aphia_id=494057),
+)
 
 CPU = torch.device("cpu")
 
@@ -64,6 +70,23 @@ def make_model(
     files = {} if answers is None else {CALIBRATION: answers.to_bytes()}
     package = Classifier(network, manifest).save(folder, "# A test\n", frozenset(), files)
     return load(package.folder, name="test-model", device="cpu")
+
+
+def make_finder(folder: Path, builder: str = "ssdlite320_mobilenet_v3_large", size: int = 64) -> Model:
+    """A detector or a segmenter of random weights: it is sure of nothing, and finds something everywhere."""
+    torch.manual_seed(0)
+    kind = KINDS[task_of(builder)]
+    manifest = ModelManifest(
+        task=task_of(builder),
+        architecture=Architecture(builder=builder),
+        classes=list(CLASSES),
+        input=make_input_spec(size, "pad"),
+        files=[],
+    )
+    package = kind(build_network(manifest.architecture, len(CLASSES)), manifest).save(
+        folder, "# A test\n", frozenset()
+    )
+    return load(package.folder, name="test-finder", device="cpu")
 
 
 def _make_it_answer(network: torch.nn.Module, size: int, seed: int) -> None:

@@ -24,6 +24,7 @@ from imagine_lib.wire import Architecture, Calibration
 from tests.library.prediction.making import draw_images, make_model, plain_answers, probabilities, softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imagine_lib.model import Model
@@ -218,11 +219,9 @@ def test_predictions_are_a_sequence(model: Model, blots: list[Path]) -> None:
         found[30]
 
 
-def growth_over(model: Model, folder: Path) -> float:
-    """Return by how many megabytes the process grows at most while it predicts."""
+def growth_of(work: Callable[[Callable[[int, int], None]], object]) -> float:
+    """Return by how many megabytes the process grows at most during work, which tells its progress."""
     process = psutil.Process()
-    data = open_images([folder])
-    model.predict(data.items[0].name)
     gc.collect()
     before = process.memory_info().rss
     highest = before
@@ -231,9 +230,16 @@ def growth_over(model: Model, folder: Path) -> float:
         nonlocal highest
         highest = max(highest, process.memory_info().rss)
 
-    found = model.predict(data, progress=watch)
-    assert len(found) == len(data)
-    return (max(highest, process.memory_info().rss) - before) / 2**20
+    kept = work(watch)
+    growth = (max(highest, process.memory_info().rss) - before) / 2**20
+    del kept
+    return growth
+
+
+def growth_over(model: Model, folder: Path) -> float:
+    data = open_images([folder])
+    model.predict(data.items[0].name)
+    return growth_of(lambda watch: model.predict(data, progress=watch))
 
 
 def test_memory_stays_bounded(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from imagine_lib.data.imageset import Box
@@ -52,7 +53,10 @@ def test_coco_without_annotations_says_nothing_of_its_images(tmp_path: Path) -> 
         (box(bbox=[1, 2, float("nan"), 4]), "1 annotation without a usable bbox: left out."),
         (box(bbox="1234"), "1 annotation without a usable bbox: left out."),
         (box(image_id=99), "1 box of an image that is not listed: left out."),
-        (box(segmentation=[[1, 2, 3, 4, 5, 6]]), "1 outline: read as boxes only."),
+        (
+            box(segmentation=[[1, 2, 3, 4, 5, 6]]),
+            "1 outline: read as boxes; format='coco-masks' reads them as masks.",
+        ),
     ],
 )
 def test_coco_annotations_that_are_odd_are_told(annotation: dict[str, Any], remark: str, tmp_path: Path) -> None:
@@ -162,6 +166,30 @@ def test_biigle_shapes_become_boxes_and_points_do_not(tmp_path: Path) -> None:
     assert found.remarks[0] == "1 row of points and lines: left out."
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (3, 1, 0, 2)])
+def test_a_turned_ellipse_has_the_box_around_it(order: tuple[int, ...], tmp_path: Path) -> None:
+    """Semi-axes of 10 and 5 at 30 degrees: the box against points along the ellipse."""
+    turn = np.deg2rad(30)
+    across, along = 10 * np.array([np.cos(turn), np.sin(turn)]), 5 * np.array([-np.sin(turn), np.cos(turn)])
+    middle = np.array([40.0, 30.0])
+    ends = [middle + across, middle - across, middle + along, middle - along]
+    points = json.dumps(np.concatenate([ends[place] for place in order]).tolist())
+    write(biigle(tmp_path) / "report.csv", f'label_name,filename,shape_name,points\nfish,a.png,Ellipse,"{points}"\n')
+    (only,) = read(tmp_path).items[0].boxes or ()
+    angles = np.linspace(0, 2 * np.pi, 1000)[:, None]
+    rim = middle + across * np.cos(angles) + along * np.sin(angles)
+    corner, size = rim.min(axis=0), np.ptp(rim, axis=0)
+    assert (only.x, only.y, only.width, only.height) == pytest.approx((*corner, *size), abs=1e-3)
+
+
+@pytest.mark.parametrize(("image", "text"), [("\u00e9", "e\u0301"), ("e\u0301", "\u00e9")])
+def test_yolo_texts_match_however_accents_are_written(image: str, text: str, tmp_path: Path) -> None:
+    root = yolo(tmp_path)
+    (root / "images/train/a.png").rename(root / f"images/train/{image}.png")
+    (root / "labels/train/a.txt").rename(root / f"labels/train/{text}.txt")
+    assert len(read(root).items[0].boxes or ()) == 1
+
+
 def test_the_last_word_of_a_coco_files_path_says_its_part(tmp_path: Path) -> None:
     for word in ("train", "val"):
         coco(tmp_path / "training" / word)
@@ -186,3 +214,22 @@ def test_voc_images_without_objects_are_empty(tmp_path: Path) -> None:
     root = voc(tmp_path)
     write(root / "Annotations/b.xml", "<annotation><filename>b.png</filename></annotation>")
     assert read(root).items[1].boxes == ()
+
+
+def test_coco_ids_may_be_written_as_floats(tmp_path: Path) -> None:
+    listed = [{"id": 1.0, "file_name": "a.png"}, {"id": 2.0, "file_name": "b.png"}]
+    found = read(changed(tmp_path, images=listed, annotations=[box(image_id=2.0, category_id=5.0)]))
+    assert [len(item.boxes or ()) for item in found.items] == [0, 1]
+
+
+def test_coco_boxes_of_several_files_are_brought_together(tmp_path: Path) -> None:
+    whole = json.loads((coco(tmp_path) / "annotations.json").read_text())
+    other = {**whole, "annotations": [box(bbox=[0, 0, 2, 2])]}
+    write(tmp_path / "a-captions.json", json.dumps({**whole, "annotations": [{"image_id": 1, "caption": "a fish"}]}))
+    write(tmp_path / "ben.json", json.dumps(other))
+    found = read(tmp_path)
+    assert set(found.items[0].boxes or ()) == {
+        Box("fish", 1, 2, 3, 4),
+        Box("crab", -5, 0, 100, 2.5),
+        Box("fish", 0, 0, 2, 2),
+    }

@@ -114,6 +114,22 @@ def test_an_object_counts_once_with_its_lowest_rank(first: str, second: str, kep
     assert found.remarks == ("1 further image of objects that have several: left out.",)
 
 
+def test_objects_that_share_an_image_file_are_counted(tmp_path: Path) -> None:
+    rows = (
+        "o1 1.png 0 Copepoda validated 20140420 18.5 net 2.5 a 4",
+        "o2 1.png 0 Copepoda validated 20140420 18.5 net 2.5 a 4",
+        "o3 2.png 0 Salpida predicted 20140420 18.5 net 2.5 a 4",
+        "o4 2.png 0 Salpida predicted 20140420 18.5 net 2.5 a 4",
+        "o5 2.png 0 Salpida dubious 20140420 18.5 net 2.5 a 4",
+    )
+    found = read(made(tmp_path, *rows))
+    assert labels(found) == {"1.png": "Copepoda", "2.png": None}
+    assert found.remarks == (
+        "1 image not validated in EcoTaxa (1 predicted): read without a label.",
+        "3 objects with the image file of another object: left out, for an image is read once.",
+    )
+
+
 def test_objects_of_two_samples_may_have_one_number(tmp_path: Path) -> None:
     rows = [f"1 {n}.png 0 Copepoda validated 20140420 18.5 net{n} 2.5 a 4" for n in (1, 2)]
     assert len(read(made(tmp_path, *rows))) == 2
@@ -156,7 +172,10 @@ def test_real_folders_are_read(real_images: Path) -> None:
     full = read(real_images / "ecotaxa/import_test")
     assert (full.format, len(full), full.classes) == ("ecotaxa", 8, [])
     assert {item.sample for item in full.items} == {"m106_mn01_n1_sml", "m106_mn01_n2_sml"}
-    assert full.remarks[0] == "11 images not validated in EcoTaxa (11 predicted): read without a label."
+    assert full.remarks == (
+        "8 images not validated in EcoTaxa (8 predicted): read without a label.",
+        "3 objects with the image file of another object: left out, for an image is read once.",
+    )
     mixed = read(real_images / "ecotaxa/import_mixed_states")
     assert [item.label for item in mixed.items] == ["small<egg"]
     assert mixed.items[0].facts["depth_max"] == "600.0"

@@ -19,7 +19,7 @@ IN_ARCHIVES = sorted(MAKERS.keys() - {"ifcb"})
 
 
 def test_every_format_is_made_here() -> None:
-    assert [*MAKERS, "images"] == [reader.name for reader in READERS]
+    assert [*MAKERS, "images", "coco-masks"] == [reader.name for reader in READERS]
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -111,7 +111,21 @@ def test_links_out_of_class_folders_are_left_out_and_told(tmp_path: Path) -> Non
     (root / "fish/secret.png").symlink_to(draw(tmp_path / "secret.png"))
     found = read(root)
     assert labels(found) == {"crab/b.png": "crab", "fish/a.png": "fish"}
-    assert found.remarks == (f"1 link in {root} to files elsewhere: left out; copy the images themselves there.",)
+    assert found.remarks == (f"1 link in {root}, such as 'fish/secret.png': left out; copy there what they lead to.",)
+
+
+def test_a_class_folder_that_is_a_link_is_told(tmp_path: Path) -> None:
+    root = folders(tmp_path / "set")
+    draw(tmp_path / "elsewhere/shrimp/c.png")
+    (root / "shrimp").symlink_to(tmp_path / "elsewhere/shrimp")
+    found = read(root)
+    assert labels(found) == {"crab/b.png": "crab", "fish/a.png": "fish"}
+    assert found.remarks == (f"1 link in {root}, such as 'shrimp': left out; copy there what they lead to.",)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "shrimp").symlink_to(tmp_path / "elsewhere/shrimp")
+    with pytest.raises(DataError, match=rf"^{alone} holds only links, such as 'shrimp': copy there what they lead"):
+        read(alone)
 
 
 def test_images_beside_the_class_folders_are_told(tmp_path: Path) -> None:
@@ -129,6 +143,61 @@ def test_an_archive_whose_members_lead_out_is_refused(member: str, tmp_path: Pat
         DataError, match=rf"^{archive} holds .*, which leads out of the set: pack the archive anew\.$"
     ):
         read(archive)
+
+
+@pytest.mark.parametrize("spelling", ["fish\\{}.png", "./fish/{}.png", ".\\fish\\{}.png"])
+def test_an_archive_of_windows_or_with_dots_is_read(spelling: str, tmp_path: Path) -> None:
+    pixels = draw(tmp_path / "a.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        file.writestr("fish\\", b"")
+        for name in ("a", "b"):
+            file.writestr(spelling.format(name), pixels)
+        file.writestr("crab/c.png", pixels)
+    found = read(tmp_path / "set.zip")
+    assert labels(found) == {"crab/c.png": "crab", "fish/a.png": "fish", "fish/b.png": "fish"}
+    assert all(item.content.read() == pixels for item in found.items)
+    assert found.remarks == ()
+
+
+def test_letters_with_accents_match_however_they_are_written(tmp_path: Path) -> None:
+    apart, whole = "A\u030angstro\u0308m.png", "\u00c5ngstr\u00f6m.png"
+    for on_disk, in_table in ((apart, whole), (whole, apart)):
+        root = tmp_path / str(len(in_table))
+        draw(root / "images" / on_disk)
+        write(root / "labels.csv", f"image,label\nimages/{in_table},x\n")
+        for path in (root, pack(root, tmp_path / "set.zip")):
+            found = read(path)
+            assert (labels(found), found.remarks) == ({f"images/{on_disk}": "x"}, ())
+
+
+@pytest.mark.parametrize("text", ['{"images": 1400, "licence": "CC0"}', '{"images": ["a.png"], "name": "net 3"}'])
+def test_a_description_beside_class_folders_is_no_coco(text: str, tmp_path: Path) -> None:
+    write(folders(tmp_path) / "info.json", text)
+    assert read(tmp_path).format == "folders"
+
+
+def test_images_and_masks_beside_other_folders_are_classes(tmp_path: Path) -> None:
+    for name in ("images/a.png", "masks/a.png", "crab/b.png"):
+        draw(tmp_path / name)
+    found = read(tmp_path)
+    assert (found.format, found.classes) == ("folders", ["crab", "images", "masks"])
+
+
+def test_what_is_not_read_yet_is_named(tmp_path: Path) -> None:
+    for kind in ("points", "ifdo"):
+        draw(tmp_path / kind / "images/a.png")
+    write(tmp_path / "points/annotations.csv", "Name,Row,Column,Label\nimages/a.png,3,4,coral\n")
+    with pytest.raises(
+        DataError, match=r"points/annotations\.csv holds points \(CoralNet\), which cannot be cut out"
+    ):
+        read(tmp_path / "points")
+    write(tmp_path / "ifdo/set.yaml", "image-set-header: {}\nimage-set-items:\n  a.png: {}\n")
+    with pytest.raises(
+        DataError, match=r"ifdo/set\.yaml is an iFDO, whose annotations are not read yet: give a table"
+    ):
+        read(tmp_path / "ifdo")
+    draw(tmp_path / "ifdo/more/b.png")
+    assert read(tmp_path / "ifdo").classes == ["images", "more"]
 
 
 def test_a_link_in_an_archive_is_no_image(tmp_path: Path) -> None:
@@ -214,3 +283,27 @@ def test_images_without_labels_are_opened_by_name_and_grouped(tmp_path: Path) ->
         ("deeper/S2_c.png", None, "S2"),
     ]
     assert (data.format, data.classes) == ("images", [])
+
+
+def test_class_folders_may_lie_in_parts(tmp_path: Path) -> None:
+    for name in ("train/a/1.png", "train/b/2.png", "Val/a/3.png", "test/b/deep/4.png"):
+        draw(tmp_path / name)
+    found = {item.name: (item.label, item.part) for item in read(tmp_path).items}
+    assert found == {
+        "Val/a/3.png": ("a", "select"),
+        "test/b/deep/4.png": ("b", "test"),
+        "train/a/1.png": ("a", "train"),
+        "train/b/2.png": ("b", "train"),
+    }
+
+
+def test_the_folder_that_an_archive_adds_is_no_class(tmp_path: Path) -> None:
+    for name in ("mine/set/a/1.png", "mine/set/b/2.png"):
+        draw(tmp_path / name)
+    assert labels(read(tmp_path)) == {"mine/set/a/1.png": "a", "mine/set/b/2.png": "b"}
+
+
+def test_classes_called_like_parts_stay_classes(tmp_path: Path) -> None:
+    for name in ("train/1.png", "test/2.png"):
+        draw(tmp_path / name)
+    assert labels(read(tmp_path)) == {"test/2.png": "test", "train/1.png": "train"}

@@ -45,8 +45,35 @@ def test_images_and_masks_without_the_other_are_told(tmp_path: Path) -> None:
     assert [item.mask is None for item in found.items] == [False, False, True]
     assert found.remarks == (
         f"1 image in {root}/images without a mask.",
-        "1 mask without an image, such as 'd': left out.",
+        "1 mask without an image, such as 'masks/d.png': left out.",
     )
+
+
+def test_names_that_differ_in_their_ending_go_together_as_they_are_written(tmp_path: Path) -> None:
+    root = masks(tmp_path)
+    for name in ("images/a.PNG", "masks/a.PNG", "masks/b.PNG", "images/b.tif"):
+        draw(root / name, 1)
+    found = read(root)
+    assert [item.mask is not None and item.mask.place for item in found.items] == [
+        f"{root}/masks/{name}" for name in ("a.PNG", "a.png", "b.png", "b.PNG")
+    ]
+
+
+def test_masks_and_names_that_are_not_clear_are_told(tmp_path: Path) -> None:
+    root = masks(tmp_path)
+    draw(root / "images/a.PNG")
+    draw(root / "masks/b.tif", 1)
+    assert read(root).remarks == (
+        "1 mask without an image, such as 'masks/b.tif': left out.",
+        "1 mask of several images whose names differ in their ending, such as 'masks/a.png'.",
+    )
+
+
+def test_accents_match_however_they_are_written(tmp_path: Path) -> None:
+    root = masks(tmp_path)
+    (root / "images/a.png").rename(root / "images/\u00e9.png")
+    (root / "masks/a.png").rename(root / "masks/e\u0301.png")
+    assert all(item.mask is not None for item in read(root).items)
 
 
 @pytest.mark.parametrize("text", ["0,water\n2,crab\n", "number;name\n2;crab\n0;water\n", "2\tcrab\n0\twater\n"])

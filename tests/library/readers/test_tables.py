@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,27 @@ def test_equal_facts_are_kept_once(tmp_path: Path) -> None:
     assert third.facts == {"cruise": "M2"}
 
 
+def test_the_facts_of_a_row_take_little_memory(tmp_path: Path) -> None:
+    columns = [f"feature_{number}" for number in range(60)]
+    rows = [",".join([f"{row}.png", "x", *(f"{row}.{n:05d}" for n in range(60))]) for row in range(2000)]
+    draw(tmp_path / "0.png")
+    write(tmp_path / "t.csv", "\n".join([",".join(["image", "label", *columns]), *rows]))
+    tracemalloc.start()
+    found = read(tmp_path)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / len(found) < 3000
+    last = next(item for item in found.items if item.name == "1999.png").facts
+    assert last["feature_59"] == "1999.00059" and len(last) == len([*last.items()]) == 60
+    assert last.get("feature_60") is None
+
+
+def test_an_image_without_its_ending_may_have_one_in_capitals(tmp_path: Path) -> None:
+    with_images(tmp_path, "a.JPG", "b.png")
+    write(tmp_path / "t.csv", "image,label\na,x\nb,y\n")
+    assert labels(read(tmp_path)) == {"a.JPG": "x", "b.png": "y"}
+
+
 def test_holes_are_no_labels(tmp_path: Path) -> None:
     with_images(tmp_path, "a.png", "b.png", "c.png")
     write(tmp_path / "t.csv", "image,label\na.png,x\nb.png,\nc.png,NaN\n,y\n\n")
@@ -133,7 +155,7 @@ def test_a_table_that_cannot_be_used_says_why(text: str, sentence: str, tmp_path
 def test_a_quote_that_is_not_closed_is_refused(tmp_path: Path) -> None:
     with_images(tmp_path, "a.png")
     write(tmp_path / "t.csv", 'image,label\n"a.png,x\n' + "b.png,y\n" * 20_000)
-    with pytest.raises(DataError, match=r"t\.csv cannot be read as a table: look for a quote that is not closed\.$"):
+    with pytest.raises(DataError, match=r"t\.csv cannot be read as a table: look for a quote that is not closed"):
         read(tmp_path)
 
 
@@ -141,6 +163,14 @@ def test_several_tables_need_a_choice(tmp_path: Path) -> None:
     with_images(tmp_path, "a.png")
     for stem in ("one", "two"):
         write(tmp_path / f"{stem}.csv", "image,label\na.png,x\n")
-    with pytest.raises(DataError, match=r"holds 2 tables \(one\.csv, two\.csv\): give the path of one of them\.$"):
-        read(tmp_path, format="table")
+    write(tmp_path / "notes.csv", "when,who\n1,2\n")
+    with pytest.raises(DataError, match=r"holds 2 tables \(one\.csv, two\.csv\): give the path of the one with the"):
+        read(tmp_path)
     assert len(read(tmp_path / "two.csv")) == 1
+
+
+def test_what_lies_between_two_stray_quotes_is_not_lost(tmp_path: Path) -> None:
+    with_images(tmp_path, "a.png", "b.png", "c.png")
+    write(tmp_path / "t.csv", 'image,note,label\na.png,"5 mm,x\nb.png,ok,y\nc.png,5",z\n')
+    with pytest.raises(DataError, match="a line break in a cell, at or before line 4"):
+        read(tmp_path)

@@ -16,8 +16,9 @@ from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.errors import DataError, Interrupted, UsageError
 from imagine_lib.evaluation.locating import evaluate_detector
 from imagine_lib.evaluation.objects import DetectionEvaluation
-from imagine_lib.models.builders import DETECTORS, build_locating, detections, losses
+from imagine_lib.models.builders import build_locating, detections, losses
 from imagine_lib.models.detector import Detector
+from imagine_lib.models.families import DETECTORS
 from imagine_lib.models.loading import load_network_model
 from imagine_lib.models.network import build_network, replace_head
 from imagine_lib.prediction.objects import predict_objects
@@ -132,7 +133,7 @@ def test_what_is_learned_lies_where_the_bodies_are_and_changes_by_epoch(boxed: I
     objective = Detection(boxed.split(), spec, RECIPE, CPU, log)
     network, seen = Watched(), []
     for epoch in (1, 2, 1):
-        assert objective.loss(network, torch.arange(len(objective)), epoch, 0.5) == 3
+        assert objective.loss(network, objective.showing(epoch)) == 3
         seen.append([target["boxes"] for target in network.targets])
         for image, target in zip(network.images, network.targets, strict=True):
             assert set(target["labels"].tolist()) <= {1, 2}

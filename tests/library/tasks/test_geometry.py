@@ -158,7 +158,7 @@ def png(values: np.ndarray) -> Bytes:
     ("content", "said"),
     [
         (Bytes(b"no image"), "is no mask"),
-        (png(np.zeros((4, 6, 3), np.uint8)), "is no mask"),
+        (png(np.zeros((4, 6, 3), np.uint8)), "is a picture in colours"),
         (png(np.zeros((6, 4), np.uint8)), "has 4 x 6 pixels and its image 6 x 4"),
         (png(np.full((4, 6), 300, np.uint16)), "holds the number 300"),
     ],

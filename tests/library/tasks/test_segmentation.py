@@ -15,7 +15,7 @@ from imagine_lib.data.mosaics import write_mosaics
 from imagine_lib.data.preprocessing import make_input_spec
 from imagine_lib.errors import DataError, Interrupted, UsageError
 from imagine_lib.evaluation.locating import evaluate_segmenter
-from imagine_lib.models.builders import SEGMENTERS, require_task
+from imagine_lib.models.families import SEGMENTERS, require_task
 from imagine_lib.models.loading import load_network_model
 from imagine_lib.models.network import build_network, replace_head
 from imagine_lib.models.segmenter import Segmenter
@@ -146,7 +146,7 @@ def test_the_loss_is_that_of_the_pixels_of_the_images_alone(masked: ImageSet, tm
         masked.split(), make_input_spec(96, "pad"), RECIPE, CPU, log
     )  # canvases as wide as images
     logits = np.array([0.3, -0.2, 1.1])
-    value = objective.loss(Fixed(logits.tolist()), torch.arange(len(objective)), 1, 0.5)
+    value = objective.loss(Fixed(logits.tolist()), objective.showing(1))
     masks = np.stack([np.asarray(Image.open(item.mask.path)) for item in objective.train.images.items])  # type: ignore[union-attr]
     counts = np.bincount(masks.ravel(), minlength=3)
     weights = 1 / np.sqrt(counts / counts.sum())
@@ -169,9 +169,9 @@ def test_masks_are_mirrored_with_their_images(masked: ImageSet, tmp_path: Path) 
             return {"out": torch.cat([4.5 - 9 * body, 9 * body - 4.5, 9 * body - 4.5], dim=1)}
 
     network = Grey([0.0])
-    mirrored = objective.loss(network, torch.arange(len(objective)), 1, 1.0)
+    mirrored = objective.loss(network, objective.showing(1))
     objective._recipe = replace(RECIPE, augment=False)
-    upright = objective.loss(network, torch.arange(len(objective)), 1, 1.0)
+    upright = objective.loss(network, objective.showing(1))
     assert not torch.allclose(*brightness)
     assert mirrored.item() < 1.5 * upright.item() < 2
 

@@ -14,9 +14,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imagine_lib.errors import Interrupted, ModelError
-from imagine_lib.training.checkpoint import BEFORE, LATEST, Checkpoint, read_checkpoint, write_checkpoint
-from tests.library.conftest import train_tiny
+from imagine_lib.errors import Interrupted, ModelError, UsageError
+from imagine_lib.training.checkpoint import BEFORE, LATEST, WRITING, Checkpoint, read_checkpoint, write_checkpoint
+from imagine_lib.training.retrain import retrain
+from imagine_lib.training.start import PackageStart
+from tests.library.conftest import RECIPE, train_tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +106,44 @@ def test_an_interrupted_training_goes_on(
     run = train_tiny(tiny_split, tmp_path / "run")
     assert weights_of(run.folder) == weights_of(tiny.folder)
     assert any(event.get("text") == "Going on from a checkpoint in epoch 2." for event in run.events)
+    assert list(run.history()["epoch"]) == [1, 2]
+
+
+@pytest.mark.parametrize("place", ["imagine_lib.training.retrain.make_objective", "Classification.finish"])
+def test_it_goes_on_after_a_stop_before_and_after_the_epochs(
+    tiny: Run, tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        full = place if "." in place.partition(".")[2] else f"imagine_lib.training.classification.{place}"
+        patched.setattr(full, stop)
+        with pytest.raises(Interrupted, match=f"stopped before its end; retrain with folder='{tmp_path / 'run'}'"):
+            train_tiny(tiny_split, tmp_path / "run")
+    assert weights_of(train_tiny(tiny_split, tmp_path / "run").folder) == weights_of(tiny.folder)
+
+
+def test_a_finished_training_is_not_replaced(tiny: Run, tiny_split: Split) -> None:
+    before = weights_of(tiny.folder)
+    with pytest.raises(UsageError) as refused:
+        train_tiny(tiny_split, tiny.folder)
+    assert str(refused.value) == (
+        f"{tiny.folder} holds a training that has reached its end: choose another folder, or remove this one first."
+    )
+    assert weights_of(tiny.folder) == before
+
+
+def test_a_report_that_cannot_be_written_costs_no_training(
+    tiny: Run, tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("imagine_lib.evaluation.report.Report.save", full_disk)
+        with pytest.raises(ModelError, match=r"The report in .*run could not be written \(No space left on device\)"):
+            train_tiny(tiny_split, tmp_path / "run")
+    run = train_tiny(tiny_split, tmp_path / "run")
+    assert weights_of(run.folder) == weights_of(tiny.folder)
+    assert any(event.get("text") == "Going on from a checkpoint in epoch 3." for event in run.events)
 
 
 def test_it_goes_on_with_the_threads_that_it_had(
@@ -160,5 +200,31 @@ def test_a_full_disk_keeps_the_checkpoints_that_are_there(tmp_path: Path, monkey
     assert {path.name for path in tmp_path.iterdir()} == {LATEST}
 
 
+def test_a_folder_that_is_gone_ends_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"gone could not be written \(.*\): free some disk space and retrain into"):
+        write_checkpoint(tmp_path / "gone", checkpoint(1.0))
+
+
+def test_what_a_killed_process_left_is_no_lasting_loss_of_space(tmp_path: Path) -> None:
+    (tmp_path / WRITING).write_bytes(b"half of one")
+    write_checkpoint(tmp_path, checkpoint(1.0))
+    assert {path.name for path in tmp_path.iterdir()} == {LATEST}
+
+
 def full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_checkpoint_of_another_base_model_is_refused(
+    tiny: Run, tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(tiny_split, tmp_path / "run", monkeypatch)
+    with pytest.raises(ModelError, match="holds a training with another base model: choose another folder"):
+        start_from(tiny, tiny_split, tmp_path / "run")
+
+
+def start_from(base: Run, split: Split, folder: Path) -> None:
+    """Retrain a model on images that it has not seen as far as it knows."""
+    start = PackageStart(base.package, "tiny")
+    object.__setattr__(start, "seen", frozenset)
+    retrain(start, split, RECIPE, name="tiny", folder=folder, device=torch.device("cpu"), watchers=[])

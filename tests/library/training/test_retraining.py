@@ -17,6 +17,7 @@ from imagine_lib.data.synthetic import write_dataset
 from imagine_lib.errors import DataError
 from imagine_lib.models.classifier import load_classifier
 from imagine_lib.models.network import head_parameters, last_linear, replace_head
+from imagine_lib.training import progress
 from imagine_lib.widgets.progress import advance
 from tests.library.conftest import train_tiny
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def test_the_run_keeps_everything(tiny: Run) -> None:
     assert {path.name for path in tiny.folder.iterdir()} == {"model", "report.html", "report.json", "events.jsonl"}
     lines = [json.loads(line) for line in (tiny.folder / "events.jsonl").read_text().splitlines()]
-    assert lines == tiny.events
+    assert [line for line in lines if line["type"] not in ("progress", "reading")] == tiny.events
     assert list(tiny.history()["epoch"]) == [1, 2]
 
 
@@ -45,7 +46,7 @@ def test_same_seed_same_weights(tiny_split: Split, tiny: Run, tmp_path: Path) ->
 def test_it_learns(tmp_path: Path) -> None:
     write_dataset(tmp_path / "images", ["disc", "star"], each=40, seed=1, samples=range(4))
     split = open_dataset(tmp_path / "images").split(seed=0)
-    run = train_tiny(split, tmp_path / "run", epochs=12, image_size=48, growing=False)
+    run = train_tiny(split, tmp_path / "run", epochs=12, image_size=48)
     assert run.report().metrics["accuracy"] >= 0.9
 
 
@@ -55,6 +56,34 @@ def test_provenance_is_complete(tiny: Run, tiny_split: Split) -> None:
     assert provenance.arguments["epochs"] == 2
     assert provenance.libraries["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert provenance.base is None
+
+
+def test_provenance_says_what_the_training_decided_itself(tiny: Run) -> None:
+    arguments = tiny.package.manifest.provenance.arguments
+    assert (arguments["balance"], arguments["batch_size"], arguments["halved"]) == ("none", 8, False)
+
+
+def test_the_random_numbers_of_a_notebook_are_left_alone(tiny_split: Split, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    train_tiny(tiny_split, tmp_path / "run", epochs=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("wait", [0.0, 60.0])
+def test_progress_goes_to_the_watchers_and_now_and_then_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float
+) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", wait)
+    told: list[progress.Event] = []
+    log = progress.EventLog(tmp_path / "events.jsonl", [told.append])
+    for step in range(100):
+        log.emit("progress", epoch=1, epochs=1, step=step, steps=100)
+    log.emit("metric", epoch=1)
+    lines = [json.loads(line)["type"] for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert len(told) == 101
+    assert [event["type"] for event in log.events] == ["metric"]
+    assert lines == ["progress"] * (1 if wait else 100) + ["metric"]
 
 
 def test_retraining_keeps_the_features_and_replaces_the_head(tiny: Run) -> None:

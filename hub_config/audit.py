@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("imagine.audit")
 
 
-def write_to(file: Path) -> None:
-    """Keep the audit log in a file, which only the hub's account can read."""
-    file.touch(mode=0o600)
-    LOG.addHandler(logging.FileHandler(file, encoding="utf-8"))
+def write_to(file: Path | None) -> None:
+    """Keep the audit log in a file, which only this account can read; None: on standard output."""
+    if file is not None:
+        file.touch(mode=0o600)
+    LOG.handlers = [
+        logging.StreamHandler(sys.stdout) if file is None else logging.FileHandler(file, encoding="utf-8")
+    ]
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
 

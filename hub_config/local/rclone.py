@@ -1,0 +1,78 @@
+"""How rclone is started to mount a Nextcloud, and how it is asked what it has not sent yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx
+
+from hub_config.local.places import runs_as_root
+
+if TYPE_CHECKING:
+    from hub_config.local.accounts import Account
+    from imagine_lib.storage.credentials import Credential
+
+
+def configuration(credential: Credential) -> str:
+    """Return the text of rclone's configuration file for one account."""
+    hidden = subprocess.run(
+        [_rclone(), "obscure", "-"],
+        input=credential.password.get_secret_value(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user)}"
+    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {credential.user}\npass = {hidden}\n"
+
+
+def mount_command(account: Account, point: Path, folder: Path, socket: Path | None) -> list[str]:
+    """Return the command that mounts.
+
+    Parameters
+    ----------
+    account
+        Whose.
+    point
+        Where.
+    folder
+        With the configuration; rclone's cache goes there.
+    socket
+        Where it can be asked; None: nowhere.
+    """
+    options = {
+        "--config": str(folder / "rclone.conf"),
+        "--cache-dir": str(folder / "cache"),
+        "--vfs-cache-mode": "full",
+        "--vfs-write-back": "1s",
+        "--webdav-pacer-min-sleep": "0",
+        "--webdav-nextcloud-chunk-size": "0",
+        "--dir-cache-time": "5s",
+        "--umask": "077",
+    }
+    if socket is not None:
+        options["--rc-addr"] = f"unix://{socket}"
+    command = [_rclone(), "mount", "nextcloud:", str(point), *(word for pair in options.items() for word in pair)]
+    if socket is not None:
+        command += ["--rc", "--rc-no-auth"]  # the socket lies where only the supervisor can go
+    if runs_as_root():
+        command += ["--allow-other", "--default-permissions", "--uid", str(account.uid), "--gid", str(account.uid)]
+    return command
+
+
+def count_unsent(socket: Path) -> int:
+    """Return how many files a mount has not sent yet; none where it does not say."""
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=5) as client:
+            told = client.post("http://rclone/vfs/stats", json={}).raise_for_status().json()["diskCache"]
+        return int(told["uploadsInProgress"]) + int(told["uploadsQueued"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return 0
+
+
+def _rclone() -> str:
+    return str(Path(sys.executable).parent / "rclone")
