@@ -1,26 +1,68 @@
-"""Where the library finds the key to the user's storage: a file that only the user can read."""
+"""Where the library finds the key to the user's storage: a file that only the user can read.
+
+A Nextcloud that sees eleven wrong passwords from one address refuses everyone behind it, so a refused key is told to
+all programs of the user and tried by none of them again until the file holds another one.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import time
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, SecretStr, ValidationError
+import httpx
+from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 
 from imagine_lib.errors import StorageError
+from imagine_lib.identity import iam_token
+from imagine_lib.storage.refusals import dead_credential
 
 DEFAULT_FILE = Path("~/.config/imagine/storage.json")
+DEAD_SECONDS = 1800
+"""How long a refused key is left alone: as long as a Nextcloud remembers wrong passwords."""
+
+_buried: dict[Path, float] = {}
 
 
 class Credential(BaseModel):
-    """An app password for one account on one Nextcloud."""
+    """A key for one account on one Nextcloud: an app password, or the user's token of the IAM."""
 
     url: str
     """Base address of the server."""
     user: str
     """The account's id, as in ``/remote.php/dav/files/USER``."""
-    password: SecretStr
+    password: SecretStr = SecretStr("")
+    bearer: bool = False
+    """Whether the user's token of the IAM opens it, in place of a password."""
+    audience: str | None = None
+    """What a token is asked for, where the IAM makes them for one service each."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.bearer == bool(self.password.get_secret_value()):
+            raise ValueError("a credential holds either a password or the word that a token opens the storage")
+        return self
+
+    def authorization(self) -> str:
+        """Return the header that opens the storage; a token is borrowed from the hub, which may take a moment.
+
+        Raises
+        ------
+        PlatformError
+            The hub lends no token.
+        """
+        if self.bearer:
+            return f"Bearer {iam_token(self.audience)}"
+        return httpx.BasicAuth(self.user, self.password.get_secret_value())._auth_header
+
+
+def credential_file() -> Path:
+    """Return where the workspace puts the credential."""
+    return Path(os.environ.get("IMAGINE_STORAGE_CREDENTIALS", DEFAULT_FILE)).expanduser()
 
 
 def read_credential() -> Credential:
@@ -35,7 +77,7 @@ def read_credential() -> Credential:
     StorageError
         There is none, or the file cannot be read.
     """
-    path = Path(os.environ.get("IMAGINE_STORAGE_CREDENTIALS", DEFAULT_FILE)).expanduser()
+    path = credential_file()
     try:
         return Credential.model_validate(json.loads(path.read_text()))
     except FileNotFoundError:
@@ -46,3 +88,83 @@ def read_credential() -> Credential:
         raise StorageError(
             f"The storage credential in {path} cannot be read; restart your server from the hub to renew it."
         ) from None
+
+
+class Key:
+    """The credential in use: read again when its file has changed, so that linking anew repairs a running notebook.
+
+    Parameters
+    ----------
+    credential
+        A fixed one; by default the one in the user's home.
+    """
+
+    def __init__(self, credential: Credential | None = None) -> None:
+        self._fixed = credential is not None
+        self._file = credential_file()
+        self._seen = self._stamp()
+        self._credential = credential or read_credential()
+
+    def current(self) -> Credential:
+        """Return the credential.
+
+        Raises
+        ------
+        StorageError
+            The storage has refused it, and there is no other yet; or the new one is for another account.
+        """
+        if not self._fixed and (stamp := self._stamp()) != self._seen:
+            fresh = read_credential()
+            known = self._credential
+            if (fresh.url, fresh.user) != (known.url, known.user):
+                raise StorageError(
+                    "Another storage has been linked meanwhile: start again from the cell that opened this one."
+                )
+            self._credential, self._seen = fresh, stamp
+        if not self._credential.bearer and _is_dead(self._credential):
+            raise dead_credential()
+        return self._credential
+
+    @property
+    def account(self) -> Credential:
+        """Whose files they are; whether the key still opens them is another question."""
+        return self._credential
+
+    def refused(self, credential: Credential) -> None:
+        """Note that the storage refused a credential."""
+        if not credential.bearer:
+            _bury(credential)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def cache_folder() -> Path:
+    """Return where the library keeps what it can fetch again."""
+    return Path(os.environ.get("IMAGINE_CACHE", "~/.cache/imagine")).expanduser()
+
+
+def _grave(credential: Credential) -> Path:
+    told = "\0".join((credential.url, credential.user, credential.password.get_secret_value()))
+    return cache_folder() / "refused" / hashlib.sha256(told.encode()).hexdigest()
+
+
+def _bury(credential: Credential) -> None:
+    grave = _grave(credential)
+    _buried[grave] = time.time()
+    with contextlib.suppress(OSError):  # a full disk: then the other programs find out for themselves
+        grave.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        grave.touch()
+
+
+def _is_dead(credential: Credential) -> bool:
+    grave = _grave(credential)
+    try:
+        since = grave.stat().st_mtime
+    except OSError:
+        since = _buried.get(grave, 0.0)
+    return time.time() - since < DEAD_SECONDS

@@ -1,200 +1,248 @@
-"""``nextcloud:/path`` as an fsspec filesystem.
+"""``nextcloud://path`` as an fsspec filesystem, for pandas, dask, zarr, papermill and whatever else speaks fsspec.
 
-Every path is percent-encoded here, segment by segment, because WebDAV clients disagree on ``%``, ``#`` and ``?``.
-A file is written under its own name by one PUT with a known length, which a Nextcloud makes visible only when whole.
+Those want both slashes; this library and papermill take ``nextcloud:/path`` too. Nothing here knows HTTP: each method is a line to the rooms beside it.
 """
 
 from __future__ import annotations
 
-import io
-from email.utils import parsedate_to_datetime
+import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
 
-import httpx
-from defusedxml.ElementTree import fromstring
-from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.core import has_magic
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage.credentials import Credential, read_credential
+from imagine_lib.storage import changing, listing, reading, writing
+from imagine_lib.storage.client import Nextcloud
+from imagine_lib.storage.content import Content
+from imagine_lib.storage.dav import normal
+from imagine_lib.storage.files import TextFile, open_file
+from imagine_lib.storage.local import save
+from imagine_lib.storage.refusals import NotAFile
+from imagine_lib.storage.running import wait_for
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+    from collections.abc import Coroutine
+    from datetime import datetime
 
-PROPERTIES = (
-    b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:"><d:prop><d:resourcetype/><d:getcontentlength/>'
-    b"<d:getetag/><d:getlastmodified/></d:prop></d:propfind>"
-)
-TIMEOUT = httpx.Timeout(60, connect=10)
+    from imagine_lib.storage.credentials import Credential
+    from imagine_lib.storage.dav import Entry
+
+_TEXT = {"encoding", "errors", "newline"}
 
 
-class NextcloudFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec is untyped
+class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is untyped
     """Files of the signed-in user's Nextcloud.
 
     Parameters
     ----------
     credential
         Whose files; by default the credential in the user's home.
+    **options
+        ``timeout``, ``patience`` and ``in_flight`` of ``Nextcloud``; ``asynchronous`` and ``loop`` of fsspec.
     """
 
     protocol = "nextcloud"
     cachable = False
 
-    def __init__(self, credential: Credential | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.credential = credential or read_credential()
-        self._root = f"/remote.php/dav/files/{quote(self.credential.user)}"
-        self._client = httpx.Client(
-            base_url=self.credential.url,
-            auth=(self.credential.user, self.credential.password.get_secret_value()),
-            timeout=TIMEOUT,
-            trust_env=False,
-        )
+    def __init__(
+        self,
+        credential: Credential | None = None,
+        asynchronous: bool = False,
+        loop: asyncio.AbstractEventLoop | None = None,
+        **options: Any,
+    ) -> None:
+        wishes = {name: options.pop(name) for name in ("timeout", "patience", "in_flight") if name in options}
+        super().__init__(asynchronous=asynchronous, loop=loop, **options)
+        self._client = Nextcloud(credential, **wishes)
+        self.credential = self._client.key.account
+
+    @property
+    def client(self) -> Nextcloud:
+        """The Nextcloud itself, for what fsspec has no words for."""
+        return self._client
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for something asynchronous; an interrupt ends it."""
+        return wait_for(self.loop, work)
 
     @classmethod
-    def _strip_protocol(cls, path: str) -> str:
+    def _strip_protocol(cls, path: Any) -> Any:
         """Return the path below the user's root, without slashes at its ends."""
-        text = str(path)
-        text = text.removeprefix("nextcloud:")
-        return text.strip("/")
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        return normal(os.fspath(path))
 
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """List a folder, or one file."""
-        path = self._strip_protocol(path)
-        entries = self._propfind(path, depth=1)
-        if entries and entries[0]["type"] == "directory":
-            entries = entries[1:]
-        return entries if detail else [entry["name"] for entry in entries]
+    async def _info(self, path: str, **_: Any) -> dict[str, Any]:
+        return _described(await listing.describe(self.client, self._strip_protocol(path)))
 
-    def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Describe one file or folder, by one request."""
-        return self._propfind(self._strip_protocol(path), depth=0)[0]
+    async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        entries = await listing.members(self.client, self._strip_protocol(path))
+        return [_described(entry) if detail else entry.path for entry in entries]
 
-    def exists(self, path: str, **_: Any) -> bool:
+    async def _exists(self, path: str, **_: Any) -> bool:
         """Tell whether a path exists; a server that cannot tell is an error, not a no."""
         try:
-            self.info(path)
+            await self._info(path)
         except FileNotFoundError:
             return False
         return True
 
-    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        """Read a whole file, by one request."""
-        content = self._request("GET", self._strip_protocol(path)).content
-        return content[slice(start, end)]
+    async def _isdir(self, path: str) -> bool:
+        return await self._is(path, "directory")
 
-    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
-        """Write a whole file, by one request."""
-        headers = {"If-None-Match": "*"} if mode == "create" else {}
-        self._request("PUT", self._strip_protocol(path), content=value, headers=headers)
+    async def _isfile(self, path: str) -> bool:
+        return await self._is(path, "file")
 
-    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
-        """Make a folder, and those above it."""
-        path = self._strip_protocol(path)
-        if create_parents and "/" in path:
-            self.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        self._request("MKCOL", path)
+    async def _is(self, path: str, kind: str) -> bool:
+        try:
+            return bool((await self._info(path))["type"] == kind)
+        except FileNotFoundError:
+            return False
 
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Make a folder and those above it."""
-        path = self._strip_protocol(path)
-        if not path:
+    async def _find(self, path: str, maxdepth: int | None = None, withdirs: bool = False, **options: Any) -> Any:
+        if maxdepth is not None:
+            return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, **options)
+        path, detail = self._strip_protocol(path), options.pop("detail", False)
+        try:
+            entries = await listing.tree(self.client, path)
+        except FileNotFoundError:
+            entries = []
+        found = {entry.path: _described(entry) for entry in entries if withdirs or not entry.folder}
+        found.pop("", None)
+        return dict(sorted(found.items())) if detail else sorted(found)
+
+    async def _expand_path(
+        self, path: Any, recursive: bool = False, maxdepth: int | None = None, **options: Any
+    ) -> Any:
+        """Take a name with ``[``, ``*`` or ``?`` for itself where there is such a file, else for a pattern."""
+        paths = [path] if isinstance(path, str) else list(path)
+        literal = options.get("assume_literal", False)
+        patterns = [] if literal else [one for one in paths if has_magic(one) and not await self._exists(one)]
+        found: set[str] = set()
+        for group, names in ((True, [one for one in paths if one not in patterns]), (False, patterns)):
+            if names:
+                found.update(await super()._expand_path(names, recursive, maxdepth, assume_literal=group))
+        return sorted(found)
+
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """Read a file or a part of it, by one request."""
+        path, start = self._strip_protocol(path), start or 0
+        if end is not None and min(start, end) < 0:
+            size = (await self._info(path))["size"]
+            start = max(0, size + start) if start < 0 else start
+            end = size + end if end < 0 else end
+        if end is not None and end <= start:
+            return b""
+        return (await reading.read(self.client, path, start, end)).content
+
+    async def _get_file(self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, **_: Any) -> None:
+        path, target = self._strip_protocol(rpath), Path(lpath)
+        try:
+            size = await save(self.client, path, target)
+        except NotAFile:
+            await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
             return
-        if self.exists(path):
-            if not exist_ok:
-                raise FileExistsError(path)
-            return
-        self.mkdir(path)
+        callback.set_size(size)
+        callback.absolute_update(size)
 
-    def rm_file(self, path: str) -> None:
-        """Delete a file."""
-        self._request("DELETE", self._strip_protocol(path))
+    async def _pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Write a whole file, by one request where its folder is there."""
+        await writing.put(self.client, self._strip_protocol(path), Content.of(bytes(value)), new=mode == "create")
+
+    async def _put_file(
+        self, lpath: Any, rpath: str, mode: str = "overwrite", callback: Any = DEFAULT_CALLBACK, **options: Any
+    ) -> None:
+        """Store a local file, with its time; a large one goes in chunks that stay after a crash."""
+        source, path = Path(lpath), self._strip_protocol(rpath)
+        if await asyncio.to_thread(source.is_dir):
+            await changing.make_folders(self.client, path, exist_ok=True)
+            return
+        content = Content.of(source)
+        callback.set_size(content.size)
+        await writing.put(
+            self.client, path, content, new=mode == "create", chunked_above=options.get("chunked_above")
+        )
+        callback.absolute_update(content.size)
+
+    async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        path = self._strip_protocol(path)
+        await (changing.make_folders if create_parents else changing.make_folder)(self.client, path)
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        await changing.make_folders(self.client, self._strip_protocol(path), exist_ok=exist_ok)
+
+    async def _rm_file(self, path: str, **_: Any) -> None:
+        await changing.remove(self.client, self._strip_protocol(path))
+
+    async def _rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None, **_: Any) -> None:
+        """Delete files, and folders whole if ``recursive`` says so: by one request each."""
+        for each in await self._expand_path(path, maxdepth=maxdepth):
+            if not recursive and await self._isdir(each):
+                raise StorageError(f"nextcloud:/{each} is a folder: delete it with recursive=True.")
+            await changing.remove(self.client, each)
+
+    async def _rmdir(self, path: str) -> None:
+        path = self._strip_protocol(path)
+        if await listing.members(self.client, path):
+            raise StorageError(f"nextcloud:/{path} is not empty: delete it with rm and recursive=True.")
+        await changing.remove(self.client, path)
 
     def rmdir(self, path: str) -> None:
-        """Delete a folder and what is in it."""
-        self._request("DELETE", self._strip_protocol(path))
+        """Delete an empty folder."""
+        self.run(self._rmdir(path))
+
+    async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
+        if (await listing.describe(self.client, source)).folder:
+            await changing.make_folders(self.client, target, exist_ok=True)
+            return
+        await changing.make_folders(self.client, target.rpartition("/")[0], exist_ok=True)
+        await changing.move(self.client, source, target, replace=True, copy=True)
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         """Move a file or a folder; a file that is in the way is not replaced."""
-        target = self.credential.url.rstrip("/") + self._url(self._strip_protocol(path2))
-        headers = {"Destination": target, "Overwrite": "F"}
-        self._request("MOVE", self._strip_protocol(path1), headers=headers)
+        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
+        self.run(changing.move(self.client, source, target))
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BytesIO:
-        if mode == "rb":
-            return io.BytesIO(self.cat_file(path))
-        if mode in ("wb", "xb"):
-            return _WholeFile(self, path, "create" if mode == "xb" else "overwrite")
-        raise ValueError(f"A file in Nextcloud is opened to read or to write, not with mode {mode!r}.")
+    def modified(self, path: str) -> datetime:
+        """Return when a file was changed last."""
+        moment: datetime = self.info(path)["mtime"]
+        return moment
 
-    def _url(self, path: str) -> str:
-        return f"{self._root}/{quote(path)}" if path else self._root
+    def ukey(self, path: str) -> str:
+        """Return what changes with the content."""
+        return str(self.info(path)["etag"])
 
-    def _propfind(self, path: str, depth: int) -> list[dict[str, Any]]:
-        response = self._request("PROPFIND", path, content=PROPERTIES, headers={"Depth": str(depth)})
-        return [self._entry(node) for node in fromstring(response.content)]
+    def open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
+        """Open a file; text is dropped like bytes if the block around it fails."""
+        if "b" in mode or "r" in mode:
+            return super().open(path, mode, block_size=block_size, **options)
+        text = {name: options.pop(name) for name in _TEXT if name in options}
+        return TextFile(super().open(path, f"{mode.replace('t', '')}b", block_size=block_size, **options), **text)
 
-    def _entry(self, node: Element) -> dict[str, Any]:
-        href = unquote(urlsplit(node.findtext("{DAV:}href", "")).path)
-        prop = node.find("{DAV:}propstat/{DAV:}prop")
-        if prop is None:
-            raise StorageError(f"The storage at {self.credential.url} sent a listing that cannot be read.")
-        folder = prop.find("{DAV:}resourcetype/{DAV:}collection") is not None
-        modified = prop.findtext("{DAV:}getlastmodified")
-        return {
-            "name": href.removeprefix(unquote(self._root)).strip("/"),
-            "type": "directory" if folder else "file",
-            "size": 0 if folder else int(prop.findtext("{DAV:}getcontentlength") or 0),
-            "etag": (prop.findtext("{DAV:}getetag") or "").strip('"'),
-            "mtime": parsedate_to_datetime(modified) if modified else None,
-        }
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> Any:
+        return open_file(self, self._strip_protocol(path), mode, block_size=block_size, **options)
 
-    def _request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        try:
-            response = self._client.request(method, self._url(path), **kwargs)
-        except httpx.HTTPError:
-            raise StorageError(
-                f"Your storage at {self.credential.url} does not answer; try again in a moment."
-            ) from None
-        if response.is_success:
-            return response
-        raise self._refusal(response.status_code, path)
+    def read_part(self, path: str, start: int, end: int, etag: str = "") -> reading.Bytes:
+        """Read a part of a file, and learn what the whole is."""
+        part: reading.Bytes = self.run(reading.read(self.client, path, start, end, etag))
+        return part
 
-    def _refusal(self, status: int, path: str) -> Exception:
-        shown = f"nextcloud:/{path}"
-        match status:
-            case 404:
-                return FileNotFoundError(f"{shown} does not exist.")
-            case 405 | 412:
-                return FileExistsError(f"{shown} exists already.")
-            case 401:
-                return StorageError(
-                    "Your storage no longer accepts this server's credential; restart your server from the hub."
-                )
-            case 403:
-                return StorageError(f"You may not change {shown}: it is read-only for you.")
-            case 507:
-                return StorageError(f"Your storage is full: {shown} was not written; delete something first.")
-            case _:
-                return StorageError(f"Your storage answered {status} for {shown}; try again in a moment.")
+    def store(self, source: Path, path: str, *, new: bool, etag: str) -> None:
+        """Store a local file under a condition, dated now."""
+        content = Content.of(source)
+        self.run(writing.put(self.client, path, content, new=new, etag=etag))
 
 
-class _WholeFile(io.BytesIO):
-    """Collects what is written and stores it in one piece when it is closed."""
-
-    def __init__(self, filesystem: NextcloudFileSystem, path: str, mode: str) -> None:
-        super().__init__()
-        self._filesystem, self._path, self._mode = filesystem, path, mode
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is not None:
-            super().close()  # an exception inside the block: store nothing rather than a part
-        else:
-            self.close()
-
-    def close(self) -> None:
-        if not self.closed:
-            try:
-                self._filesystem.pipe_file(self._path, self.getvalue(), mode=self._mode)
-            finally:
-                super().close()
+def _described(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.path,
+        "type": "directory" if entry.folder else "file",
+        "size": entry.size,
+        "etag": entry.etag,
+        "mtime": entry.modified,
+    }

@@ -11,14 +11,13 @@ class NextcloudHandler:
     @classmethod
     def read(cls, path: str) -> str:
         """Return a notebook's text."""
-        return NextcloudFileSystem().cat_file(path).decode()
+        content: bytes = NextcloudFileSystem().cat_file(path)
+        return content.decode()
 
     @classmethod
     def write(cls, buf: str, path: str) -> None:
         """Store a notebook, and make the folders above it."""
-        filesystem = NextcloudFileSystem()
-        filesystem.makedirs(filesystem._parent(path), exist_ok=True)
-        filesystem.pipe_file(path, buf.encode())
+        NextcloudFileSystem().pipe_file(path, buf.encode())
 
     @classmethod
     def listdir(cls, path: str) -> list[str]:

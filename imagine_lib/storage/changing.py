@@ -1,0 +1,150 @@
+"""Makes folders, removes, moves and copies; a repeat whose first try got through unseen is no error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagine_lib.errors import StorageError
+from imagine_lib.storage.dav import shown
+from imagine_lib.storage.listing import describe
+from imagine_lib.storage.refusals import refusal
+from imagine_lib.storage.running import each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imagine_lib.storage.client import Nextcloud
+
+_GONE = frozenset({404})
+_THERE = frozenset({405})
+_NO_PARENT = frozenset({405, 409})
+_IN_THE_WAY = frozenset({404, 412})
+
+
+async def make_folder(cloud: Nextcloud, path: str) -> None:
+    """Make a folder in one that is there.
+
+    Raises
+    ------
+    FileExistsError
+        There is something of this name.
+    StorageError
+        There is no folder to make it in, or the storage refuses or does not answer.
+    """
+    response = await cloud.files("MKCOL", path, allow=_THERE)
+    if response.status_code == 405 and not response.extensions["patience"].unsure:
+        raise refusal(response, shown(path))
+
+
+async def make_folders(cloud: Nextcloud, path: str, exist_ok: bool = False) -> None:
+    """Make a folder and those above it; one request where those are there.
+
+    Raises
+    ------
+    FileExistsError
+        There is something of this name, and ``exist_ok`` does not allow it or it is a file.
+    StorageError
+        The storage refuses or does not answer.
+    """
+    if not path:
+        if not exist_ok:
+            raise FileExistsError(f"{shown(path)} exists already.")
+        return
+    response = await cloud.files("MKCOL", path, allow=_NO_PARENT)
+    if response.status_code == 409:
+        await make_folders(cloud, path.rpartition("/")[0], exist_ok=True)
+        response = await cloud.files("MKCOL", path, allow=_THERE)
+    if response.status_code != 405 or response.extensions["patience"].unsure:
+        return
+    if not (exist_ok and (await describe(cloud, path)).folder):
+        raise refusal(response, shown(path))
+
+
+async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> None:
+    """Make many folders and those above them, level by level and side by side; those that are there stay.
+
+    Raises
+    ------
+    StorageError
+        The storage refuses or does not answer.
+    """
+    wanted = set(filter(None, paths))
+    for path in list(wanted):
+        while path := path.rpartition("/")[0]:
+            wanted.add(path)
+    levels: dict[int, list[str]] = {}
+    for path in sorted(wanted):
+        levels.setdefault(path.count("/"), []).append(path)
+    for _, level in sorted(levels.items()):
+        await each(level, lambda path: cloud.files("MKCOL", path, allow=_THERE), cloud.in_flight)
+
+
+async def remove(cloud: Nextcloud, path: str, etag: str = "") -> None:
+    """Remove a file, or a folder with all that is in it; it goes to the trash of the storage.
+
+    Parameters
+    ----------
+    cloud, path
+        Whose and which.
+    etag
+        What it must still be.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is nothing of this name.
+    FileExistsError
+        It is something else by now.
+    StorageError
+        The storage refuses or does not answer.
+    """
+    if not path:
+        raise StorageError("The whole storage is not deleted at once: name a file or folder in it.")
+    headers = {"If-Match": f'"{etag}"'} if etag else {}
+    response = await cloud.files("DELETE", path, headers=headers, allow=_GONE)
+    if response.status_code == 404 and not response.extensions["patience"].unsure:
+        raise refusal(response, shown(path))
+
+
+async def move(cloud: Nextcloud, source: str, target: str, *, replace: bool = False, copy: bool = False) -> None:
+    """Move or copy a file or a folder.
+
+    Parameters
+    ----------
+    cloud, source, target
+        Whose, from where and to where.
+    replace
+        Whether what is in the way is replaced.
+    copy
+        Whether the source stays.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no source.
+    FileExistsError
+        Something is in the way.
+    StorageError
+        The storage refuses or does not answer.
+    """
+    headers = {"Destination": cloud.address(target), "Overwrite": "T" if replace else "F"}
+    response = await cloud.files("COPY" if copy else "MOVE", source, headers=headers, allow=_IN_THE_WAY)
+    if response.is_success:
+        return
+    # Something in the way would have been said before a missing source: what is there now, this move has brought.
+    unsure = response.extensions["patience"].unsure or (response.status_code == 404 and not replace and not copy)
+    if unsure and await _has_moved(cloud, source, target, copy):
+        return
+    raise refusal(response, shown(target if response.status_code == 412 else source))
+
+
+async def _has_moved(cloud: Nextcloud, source: str, target: str, copy: bool) -> bool:
+    try:
+        there = await describe(cloud, target)
+    except FileNotFoundError:
+        return False
+    try:
+        here = await describe(cloud, source)
+    except FileNotFoundError:
+        return True
+    return copy and (here.folder, here.size) == (there.folder, there.size)

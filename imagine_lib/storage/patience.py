@@ -1,0 +1,78 @@
+"""When a request that failed is tried again, and when that would be of no use or do harm."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+FIRST_WAIT, LONGEST_WAIT = 0.25, 8.0
+LONGEST_ORDER = 120.0
+"""Seconds; a server that asks for more has no time for an interactive program."""
+BUSY = {423, 429, 503}
+"""The request was not carried out, and may be repeated whatever it was."""
+BROKEN = {500, 502, 504}
+"""Nobody knows whether it was carried out."""
+OFTEN = 12
+TIMES_OF_500 = 2
+"""A Nextcloud answers 500 where its database was locked, and where it does not know better."""
+
+
+class Patience:
+    """How long one request is tried for.
+
+    Parameters
+    ----------
+    seconds
+        Longest time from now in which a new try may begin.
+    again
+        Whether carrying it out twice does no harm.
+    """
+
+    def __init__(self, seconds: float, again: bool) -> None:
+        self._seconds, self._again = seconds, again
+        self.renew()
+        self._errors = 0
+        self.unsure = False
+        """Whether an earlier try may have been carried out unseen."""
+
+    def renew(self) -> None:
+        """Begin anew, because some of the work got done."""
+        self._ends = time.monotonic() + self._seconds
+        self._latest = self._ends + LONGEST_ORDER
+        self._wait = FIRST_WAIT
+        self._tries = 0
+
+    def after_break(self, sent: bool) -> float | None:
+        """Return how long to wait after a broken connection, None to give up; ``sent``: the server may have acted."""
+        self.unsure = self.unsure or sent
+        return self._next() if self._again or not sent else None
+
+    def after(self, response: httpx.Response) -> float | None:
+        """Return how long to wait after a refusal, None to give up."""
+        status = response.status_code
+        if status in BUSY:
+            order = _order(response)
+            if order is not None and order <= LONGEST_ORDER:
+                self._ends = min(self._ends + order, self._latest)
+                return self._next(order)
+            # Without Retry-After, 429 means a lock-out of half an hour; asking again would prolong it.
+            return None if status == 429 or order is not None else self._next()
+        if status in BROKEN:
+            self._errors += status == 500
+            return self.after_break(sent=True) if self._errors < TIMES_OF_500 else None
+        return None
+
+    def _next(self, least: float = 0.0) -> float | None:
+        wait, self._wait = max(least, self._wait), min(2 * self._wait, LONGEST_WAIT)
+        self._tries += 1
+        if self._tries >= OFTEN or time.monotonic() + wait > self._ends:
+            return None
+        return wait
+
+
+def _order(response: httpx.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None

@@ -1,0 +1,129 @@
+"""Stores files so that each is there whole or not at all, and compares what the server says it stored.
+
+A file is sent under its own name by one PUT with a known length. A temporary name and a MOVE would cost a second
+request and gain nothing: a Nextcloud receives a PUT aside and puts it in place when its length is right, leaves the
+old file where it is not, and tells the checksum of what it stored; and its MOVE knows no condition on the target, so
+that only a PUT can refuse to overwrite what someone else has written meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+from imagine_lib.errors import StorageError
+from imagine_lib.storage.changing import make_folders, remove
+from imagine_lib.storage.chunks import put_in_chunks
+from imagine_lib.storage.client import whole
+from imagine_lib.storage.dav import shown
+from imagine_lib.storage.refusals import Damaged, Refusal
+from imagine_lib.storage.wishes import Wish, entity_tag
+
+if TYPE_CHECKING:
+    import httpx
+
+    from imagine_lib.storage.client import Nextcloud
+    from imagine_lib.storage.content import Content
+
+CHUNKED_ABOVE = 1024**3
+"""Bytes. One request is twice as fast as chunks; below this, sending again what broke off costs less than that."""
+IN_MEMORY = 4 * 1024**2
+_REFUSED = frozenset({404, 412})
+_TOO_LARGE = 413
+
+
+async def put(
+    cloud: Nextcloud,
+    path: str,
+    content: Content,
+    *,
+    new: bool = False,
+    etag: str = "",
+    chunked_above: int | None = None,
+) -> str:
+    """Store a file, and make the folders above it where they are missing.
+
+    Parameters
+    ----------
+    cloud, path, content
+        Whose, where and what.
+    new
+        Whether it must not be there yet.
+    etag
+        What must still be there; empty: whatever is there is replaced.
+    chunked_above
+        Bytes from which on it is sent in chunks, which stay after a crash.
+
+    Returns
+    -------
+    str
+        The entity tag of what is stored now.
+
+    Raises
+    ------
+    FileExistsError
+        It is there already, and ``new`` forbids that.
+    StorageError
+        Someone else changed it meanwhile, or the storage refuses or does not answer.
+    """
+    wish = Wish(path, content, new, etag)
+    try:
+        return await _put(cloud, wish, CHUNKED_ABOVE if chunked_above is None else chunked_above)
+    except FileNotFoundError:
+        await make_folders(cloud, path.rpartition("/")[0], exist_ok=True)
+    return await _put(cloud, wish, CHUNKED_ABOVE if chunked_above is None else chunked_above)
+
+
+async def _put(cloud: Nextcloud, wish: Wish, chunked_above: int) -> str:
+    size = wish.content.size
+    chunks = size > IN_MEMORY and (await cloud.capabilities()).chunks
+    if not (chunks and size > chunked_above):
+        try:
+            return await _put_whole(cloud, wish)
+        except Refusal as error:
+            if not (chunks and error.status == _TOO_LARGE):
+                raise
+    return await put_in_chunks(cloud, wish)
+
+
+async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
+    content, small = wish.content, wish.content.size <= IN_MEMORY
+    body = content.read() if small else b""
+    digest = hashlib.sha256(body).hexdigest() if small else ""
+    headers = wish.headers() | wish.conditions() | {"Content-Length": str(content.size), "X-Hash": "sha256"}
+    if small:
+        headers["OC-Checksum"] = f"SHA256:{digest}"
+    damaged = ""
+
+    def note(found: str) -> None:
+        nonlocal digest
+        digest = found
+
+    async def take(response: httpx.Response) -> httpx.Response:
+        nonlocal damaged
+        stored = (await whole(response)).headers.get("X-Hash-SHA256", digest)
+        if response.is_success and stored.lower() != digest:
+            damaged = entity_tag(response)
+            headers.pop("If-None-Match", None)
+            headers["If-Match"] = f'"{damaged}"'  # the next try replaces the damaged file and nothing else
+            raise Damaged
+        return response
+
+    try:
+        response = await cloud.exchange(
+            "PUT",
+            cloud.address(wish.path),
+            take,
+            about=shown(wish.path),
+            headers=headers,
+            body=body if small else content.blocks(hashed=note),
+            size=content.size,
+            allow=_REFUSED,
+        )
+    except StorageError:
+        if damaged and not wish.etag:
+            with contextlib.suppress(StorageError, OSError):
+                await remove(cloud, wish.path, damaged)
+        raise
+    return await wish.settled(cloud, response)
