@@ -47,7 +47,7 @@ lint: dev ## Check style and types
 .PHONY: bench
 bench: ## Measure, and print ratios to the peers (BENCH="head reading" for some)
 	@$(SETUP) bench
-	OMP_WAIT_POLICY=passive .local/bench/bin/python -m tests.benchmarks $(BENCH)
+	.local/bench/bin/python -m tests.benchmarks $(BENCH)
 
 .PHONY: docs
 docs: dev ## Build the documentation into docs/_build
