@@ -26,3 +26,7 @@ def real_images() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real images are not on this machine (../shared/data)")
     return SHARED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--refresh", action="store_true", help="write the files that results are compared with anew")

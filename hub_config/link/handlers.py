@@ -14,7 +14,7 @@ from hub_config.link.linker import Linker
 from hub_config.link.nextcloud import LinkError
 
 if TYPE_CHECKING:
-    from hub_config.settings import StorageSettings
+    from hub_config.sections import StorageSettings
 
 POLL_SECONDS = 3
 """How often the page asks while the user is at their Nextcloud."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from hub_config.settings import StorageSettings
+    from hub_config.sections import StorageSettings
     from imagine_lib.storage.credentials import Credential
 
 DEAD = "Your storage at {url} no longer accepts this workspace's key: link it again, or start without your storage."

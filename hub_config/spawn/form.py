@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub_config.settings import HardwareProfile
+    from hub_config.hardware import HardwareProfile
     from imagine_lib.wire import CatalogueEntry
 
 _templates = Environment(

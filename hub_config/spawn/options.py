@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hub_config.settings import HardwareProfile
+from hub_config.hardware import HardwareProfile
 from hub_config.spawn.refusal import SpawnRefusal
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class SpawnRequest(BaseModel):
     module: str
     profile: str
     hardware: HardwareProfile
+    image: str = ""
+    """By digest; empty on one machine, where all modules share one environment."""
     storage: bool = True
     """Whether the server may not start without the storage that its user linked."""
 

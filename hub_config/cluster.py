@@ -1,0 +1,53 @@
+"""Settings of a workspace on Kubernetes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from hub_config.sections import Section
+
+PinnedImage = Annotated[str, StringConstraints(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$")]
+"""An image by its digest: a name alone may be another image tomorrow."""
+
+
+class HomeVolume(Section):
+    """Where users' notebooks and small files stay when the server stops."""
+
+    size: str = "10Gi"
+    storage_class: str = ""
+    """Empty: the cluster's default."""
+
+
+class NextcloudVolume(Section):
+    """How ``~/nextcloud`` comes into a pod. The library's ``nextcloud:/`` paths and the Lab's drive work without."""
+
+    by: Literal["none", "csi"] = "none"
+    driver: str = "rclone.csi.veloxpack.io"
+    """Name of the CSI driver, which must be installed in the cluster."""
+    read_only: bool = False
+
+
+class KubernetesSettings(Section):
+    """Where and how pods run."""
+
+    namespace: str = "imagine-servers"
+    """Of the users' pods, volumes and secrets; nothing else should be in it."""
+    images: dict[str, PinnedImage] = {}
+    """The image of each module of the catalogue; a module without one cannot be started."""
+    image_pull_secrets: list[str] = []
+    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    uid: int = Field(default=1000, gt=0)
+    """Whom every server runs as; the images know it."""
+    user_namespaces: bool = False
+    """Whether even that uid is nobody's on the node. Volumes without idmapped mounts fail with it."""
+    cpu_guarantee: float = Field(default=0.5, gt=0, le=1)
+    """Share of a profile's CPUs that is kept free for it; memory always is whole."""
+    priority_class: str = ""
+    home: HomeVolume = HomeVolume()
+    nextcloud: NextcloudVolume = NextcloudVolume()
+    platform_url: str = "http://imagine-platform:8005"
+    """Where servers reach the platform within the cluster."""
+    catalogue: str = ""
+    """Where servers read the catalogue, as ``catalogue`` for the hub; empty: there too."""
