@@ -34,6 +34,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
     async def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:
         """Check the choice, and make the pod's every trait follow from it: none is left from an earlier start."""
         await super().apply_user_options(spawner, user_options)
+        assert self.request is not None
         image = self.settings.kubernetes.images[self.request.module]
         self.request = self.request.model_copy(update={"image": image})
         for name, value in pod_traits(self.request, self.settings.spawn, self.settings.kubernetes).items():
@@ -47,7 +48,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         self._steps.clear()
         self.say("Linking your storage")
         self.modify_pod_hook, self.after_pod_created_hook = PodSpawner.without_tokens, PodSpawner.hand_over_secret
-        await self.secrets.put(self.token_secret, dict.fromkeys(SECRET_VARIABLES, self.api_token))
+        await self.secrets.put(self.token_secret, dict.fromkeys(SECRET_VARIABLES, str(self.api_token)))
         await self._put_key(await self.key_to_storage())
         self.say("Looking for a place for your server")
         url: str = await super().start()
@@ -56,7 +57,6 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
 
     async def run_post_stop_hook(self) -> None:
         """Take the key to the storage back, however the server ended."""
-        self.note("server ended")
         await super().run_post_stop_hook()
         kept = await self.secrets.get_key(self.key_secret, KEY_FILE)
         await self.secrets.drop(self.key_secret)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from jupyterhub.spawner import LocalProcessSpawner
-from jupyterhub.utils import maybe_future
 
 from hub_config.local.agent import ask
 from hub_config.local.places import runs_as_root
@@ -68,8 +67,7 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
 
     async def run_post_stop_hook(self) -> None:
         """Give the storage back, however the server ended: stopped, died or never up."""
-        self.note("server ended")
-        await maybe_future(super().run_post_stop_hook())
+        await super().run_post_stop_hook()
         answer = await self._ask("close", None)
         if answer["unsent"]:
             self.log.warning("%s: %d files could not be sent to the storage", self._log_name, answer["unsent"])

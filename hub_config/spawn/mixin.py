@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from jupyterhub.utils import maybe_future
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits
 
@@ -12,6 +13,8 @@ from hub_config.audit import audit
 from hub_config.link.linker import Linker
 from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
+from hub_config.spawn.ledger import Ledger
+from hub_config.spawn.limits import Held, Wish, find_group
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
 from hub_config.spawn.refusal import SpawnRefusal
 from imagine_lib import catalogue
@@ -19,6 +22,7 @@ from imagine_lib import catalogue
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from hub_config.hardware import HardwareProfile
     from hub_config.settings import Settings
     from imagine_lib.storage.credentials import Credential
     from imagine_lib.wire import CatalogueEntry
@@ -66,12 +70,43 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         if reason := read_notice(self.settings.state).draining:
             raise SpawnRefusal(reason, 503)
         try:
-            self.request = check_request(user_options, await self._modules(), self._profiles())
+            request = check_request(user_options, await self._modules(), self._profiles())
+            self.request = request.model_copy(update={"group": self._find_group(request.hardware)})
         except SpawnRefusal:
             self.orm_spawner.user_options = None  # or the hub would try it again at the next start
             raise
         self.cpu_limit = self.request.hardware.cpu
         self.mem_limit = self.request.hardware.memory_mb * 1024**2
+
+    async def run_pre_spawn_hook(self) -> None:
+        """Hold what was chosen from now on."""
+        await maybe_future(super().run_pre_spawn_hook())
+        if (held := self.held) is not None:
+            self._ledger.begin(held)
+
+    async def run_post_stop_hook(self) -> None:
+        """Hold nothing any more, however the server ended: stopped, died or never up."""
+        self.note("server ended")
+        self._ledger.end(self.user.name)
+        await maybe_future(super().run_post_stop_hook())
+
+    @property
+    def held(self) -> Held | None:
+        """What this server holds; None before a choice was made."""
+        if self.request is None:
+            return None
+        hardware = self.request.hardware
+        return Held(self.user.name, self.request.group, hardware.gpu, hardware.gpu_flavour if hardware.gpu else "")
+
+    def get_state(self) -> dict[str, Any]:
+        """Keep the choice: the hub may be restarted while the server runs."""
+        state: dict[str, Any] = super().get_state()
+        return state | ({} if self.request is None else {"request": self.request.model_dump(mode="json")})
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up the choice again."""
+        super().load_state(state)
+        self.request = SpawnRequest.model_validate(state["request"]) if "request" in state else None
 
     def get_env(self) -> dict[str, str]:
         """Return the server's environment: addresses and names, no secret but the hub's own token."""
@@ -134,6 +169,18 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
     async def _modules(self) -> list[CatalogueEntry]:
         """Read the catalogue, in a thread: it may lie far away, and the hub has other users meanwhile."""
         return launchable(await asyncio.to_thread(catalogue.load, self.settings.catalogue))
+
+    def _find_group(self, hardware: HardwareProfile) -> str:
+        """Return the group that the server counts for, beside all other servers that run or start now."""
+        spawners = [one for user in self.user.settings["app"].users.values() for one in user.spawners.values()]
+        held = [one.held for one in spawners if one is not self and one.active and one.held is not None]
+        self._ledger.end_all_but({one.user for one in held})
+        wish = Wish(self.user.name, [group.name for group in self.user.groups], hardware)
+        return find_group(wish, self.settings.spawn, held, self._ledger.hours)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self.user.db)
 
     def _profiles(self) -> dict[str, Any]:
         return allowed_profiles(self.settings.spawn.profiles, [group.name for group in self.user.groups])

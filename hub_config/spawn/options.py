@@ -25,6 +25,8 @@ class SpawnRequest(BaseModel):
     hardware: HardwareProfile
     image: str = ""
     """By digest; empty on one machine, where all modules share one environment."""
+    group: str = ""
+    """Whose limits the server counts for; empty: nobody is limited."""
     storage: bool = True
     """Whether the server may not start without the storage that its user linked."""
 
