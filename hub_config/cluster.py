@@ -47,7 +47,5 @@ class KubernetesSettings(Section):
     priority_class: str = ""
     home: HomeVolume = HomeVolume()
     nextcloud: NextcloudVolume = NextcloudVolume()
-    platform_url: str = "http://imagine-platform:8005"
-    """Where servers reach the platform within the cluster."""
     catalogue: str = ""
     """Where servers read the catalogue, as ``catalogue`` for the hub; empty: there too."""

@@ -38,21 +38,17 @@ def configure(c: Any, settings: Settings) -> None:
     settings
         What the operator chose.
     """
-    _hub(c, settings)
-    _proxy(c, settings)
+    _pages(c, settings)
     _signin(c, settings)
-    _spawner(c, settings)
     _platform(c, settings)
+    if settings.spawn.on == "kubernetes":
+        _servers_as_pods(c, settings)
+    else:
+        _this_machine(c, settings)
+        _servers_as_processes(c, settings)
 
 
-def _hub(c: Any, settings: Settings) -> None:
-    host, _, port = settings.hub_listen.partition(":")
-    c.JupyterHub.hub_bind_url = f"http://{host}:{port}/hub/"
-    c.JupyterHub.hub_connect_url = f"http://{settings.hub_listen}"
-    c.JupyterHub.bind_url = f"{settings.public_url}/"
-    c.JupyterHub.db_url = f"sqlite:///{settings.state / 'hub.sqlite'}"
-    c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
-    c.JupyterHub.cleanup_servers = True
+def _pages(c: Any, settings: Settings) -> None:
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
     c.JupyterHub.template_vars = {
         "account_url": settings.iam.account_url,
@@ -66,18 +62,26 @@ def _hub(c: Any, settings: Settings) -> None:
     c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 
-def _proxy(c: Any, settings: Settings) -> None:
+def _this_machine(c: Any, settings: Settings) -> None:
+    """Say where hub and proxy are; on Kubernetes the chart does."""
+    host, _, port = settings.hub_listen.partition(":")
+    c.JupyterHub.hub_bind_url = f"http://{host}:{port}/hub/"
+    c.JupyterHub.hub_connect_url = f"http://{settings.hub_listen}"
+    c.JupyterHub.bind_url = f"{settings.public_url}/"
+    c.JupyterHub.db_url = f"sqlite:///{settings.state / 'hub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(settings.state / "cookie_secret")
+    c.JupyterHub.cleanup_servers = True
     c.ConfigurableHTTPProxy.should_start = False
-    c.JupyterHub.last_activity_interval = SECONDS_BETWEEN_ROUTE_CHECKS
     c.ConfigurableHTTPProxy.api_url = settings.proxy_api
     c.ConfigurableHTTPProxy.auth_token = read_secret(settings.proxy_token_file)
+    c.JupyterHub.last_activity_interval = SECONDS_BETWEEN_ROUTE_CHECKS
 
 
 def _signin(c: Any, settings: Settings) -> None:
     iam = settings.iam
     write_to(settings.audit_file)
     c.JupyterHub.authenticator_class = IAMAuthenticator
-    c.CryptKeeper.keys = _crypt_keys(settings.state / "crypt_keys")
+    c.CryptKeeper.keys = _crypt_keys(settings.crypt_keys_file or settings.state / "crypt_keys")
     signin = c.IAMAuthenticator
     signin.login_service, signin.issuer = iam.name, iam.issuer
     signin.client_id, signin.client_secret = iam.client_id, read_secret(iam.client_secret_file)
@@ -93,17 +97,32 @@ def _signin(c: Any, settings: Settings) -> None:
     signin.custom_403_message = NOT_IN_A_GROUP
 
 
-def _spawner(c: Any, settings: Settings) -> None:
+def _servers_as_processes(c: Any, settings: Settings) -> None:
     from hub_config.spawn.local import LocalSpawner
-    from hub_config.spawn.mixin import FIRST_PAGE
 
     c.JupyterHub.spawner_class = LocalSpawner
-    c.LocalSpawner.settings = settings
-    c.LocalSpawner.default_url = FIRST_PAGE
-    c.LocalSpawner.start_timeout = c.LocalSpawner.http_timeout = settings.spawn.start_timeout
     c.LocalSpawner.poll_interval = SECONDS_TO_NOTICE
     c.LocalSpawner.env_keep = ["LANG", "LC_ALL", "TZ", "IMAGINE_WORKSPACE"]
-    c.LocalSpawner.server_token_scopes = [
+    _every_server(c.LocalSpawner, settings)
+
+
+def _servers_as_pods(c: Any, settings: Settings) -> None:
+    from hub_config.spawn.kubernetes import PodSpawner
+    from hub_config.spawn.pods import fixed_traits
+
+    c.JupyterHub.spawner_class = PodSpawner
+    c.PodSpawner.env_keep = []
+    c.PodSpawner.update(fixed_traits(settings.kubernetes))
+    _every_server(c.PodSpawner, settings)
+
+
+def _every_server(spawner: Any, settings: Settings) -> None:
+    from hub_config.spawn.mixin import FIRST_PAGE
+
+    spawner.settings = settings
+    spawner.default_url = FIRST_PAGE
+    spawner.start_timeout = spawner.http_timeout = settings.spawn.start_timeout
+    spawner.server_token_scopes = [
         "users:activity!user",
         "access:servers!server",
         "access:services!service=imagine",
@@ -118,16 +137,21 @@ def _platform(c: Any, settings: Settings) -> None:
         TOKEN_SCOPE: {"description": "Borrow an access token of the IAM"},
         OPERATE_SCOPE: {"description": "Put users out, show a banner, start no new servers"},
     }
+    operator_token = read_secret(settings.operator_token_file)
+    platform = {
+        "name": "imagine",
+        "url": settings.platform.address,
+        "api_token": read_secret(settings.platform.token_file),
+        "display": False,
+    }
+    # A chart has services and roles of its own, which stay.
     c.JupyterHub.services = [
-        {
-            "name": "imagine",
-            "url": f"http://{settings.platform.listen}",
-            "api_token": read_secret(settings.platform.token_file),
-            "display": False,
-        },
-        {"name": "imagine-operator", "api_token": read_secret(settings.operator_token_file), "display": False},
+        *c.JupyterHub.get("services", []),
+        platform,
+        {"name": "imagine-operator", "api_token": operator_token, "display": False},
     ]
     c.JupyterHub.load_roles = [
+        *c.JupyterHub.get("load_roles", []),
         {"name": "imagine-operator", "services": ["imagine-operator"], "scopes": [OPERATE_SCOPE]},
         {"name": "user", "scopes": ["self", "access:services!service=imagine", TOKEN_SCOPE]},
         {"name": "imagine-platform", "services": ["imagine"], "scopes": ["read:users:name", "read:users:groups"]},

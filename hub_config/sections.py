@@ -58,6 +58,8 @@ class PlatformSettings(Section):
     """The service at ``/services/imagine``."""
 
     listen: str = "127.0.0.1:8005"
+    url: str = ""
+    """Where hub, proxy and servers reach it; empty: where it listens."""
     database_url: str = "sqlite:///platform.sqlite"
     """Any SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://…``)."""
     model_store: str = "model-store"
@@ -68,6 +70,11 @@ class PlatformSettings(Section):
     """The largest file a model package may hold."""
     probe_seconds: float = Field(default=15, gt=0)
     """How often the controller looks at each service."""
+
+    @property
+    def address(self) -> str:
+        """Where it is reached."""
+        return self.url or f"http://{self.listen}"
 
 
 class LocalSettings(Section):

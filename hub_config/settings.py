@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     proxy_api: str = "http://127.0.0.1:8004"
     """Where the proxy takes its routes."""
     proxy_token_file: Path | None = None
+    crypt_keys_file: Path | None = None
+    """Keys of users' tokens and storage keys, one a line in hexadecimal; by default made in the state folder."""
     catalogue: str = str(PROJECT / "images")
     """A folder with one module a folder, or the URL of an index."""
     audit_file: Path | None = None

@@ -76,7 +76,6 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         environment: dict[str, Any] = super().get_env()
         cluster = self.settings.kubernetes
         environment["IMAGINE_STORAGE_CREDENTIALS"] = f"{KEYS}/{KEY_FILE}"
-        environment["IMAGINE_PLATFORM_URL"] = f"{cluster.platform_url}/services/imagine"
         environment["IMAGINE_CATALOGUE"] = cluster.catalogue or self.settings.catalogue
         return environment
 

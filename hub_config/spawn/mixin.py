@@ -112,7 +112,7 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         """Return the server's environment: addresses and names, no secret but the hub's own token."""
         environment: dict[str, str] = super().get_env()
         settings, request = self.settings, self.request
-        environment["IMAGINE_PLATFORM_URL"] = f"http://{settings.platform.listen}/services/imagine"
+        environment["IMAGINE_PLATFORM_URL"] = f"{settings.platform.address}/services/imagine"
         environment["IMAGINE_CATALOGUE"] = settings.catalogue
         if request is not None:
             environment["IMAGINE_MODULE"] = request.module

@@ -65,6 +65,7 @@ def fixed_traits(cluster: KubernetesSettings) -> dict[str, Any]:
         "uid": cluster.uid,
         "gid": cluster.uid,
         "fs_gid": cluster.uid,
+        "privileged": False,
         "allow_privilege_escalation": False,
         "container_security_context": SECURITY,
         "pod_security_context": {

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 KUBERNETES = kubernetes_validate.latest_version()
-CATALOGUE = "https://catalogue.example.org/index.json"
+ELSEWHERE = {
+    "catalogue": "https://catalogue.example.org/index.json",
+    "platform": {"url": "http://imagine-platform:8005"},
+}
 IMAGE = f"registry.example.org/imagine/phytoplankton@sha256:{'0' * 64}"
 
 SPAWN = SpawnSettings(
@@ -90,7 +93,7 @@ async def test_a_choice_becomes_this_pod(
     name: str, spawner_with: Callable[..., PodSpawner], request: pytest.FixtureRequest
 ) -> None:
     profile, kubernetes = CASES[name]
-    pod = await pod_of(spawner_with(spawn=SPAWN, kubernetes=kubernetes, catalogue=CATALOGUE), profile)
+    pod = await pod_of(spawner_with(spawn=SPAWN, kubernetes=kubernetes, **ELSEWHERE), profile)
     kubernetes_validate.validate(pod, KUBERNETES, strict=True)
     file = GOLDEN / f"{name}.yaml"
     if request.config.getoption("--refresh"):

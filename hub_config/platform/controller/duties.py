@@ -63,7 +63,7 @@ def duties(settings: Settings, board: StatusBoard, catalogue: Catalogue, store: 
         "IAM": f"{settings.iam.issuer.rstrip('/')}/.well-known/openid-configuration",
         "storage": f"{settings.storage.url.rstrip('/')}/status.php",
         "hub": f"http://{settings.hub_listen}/hub/api/health",
-        "platform": f"http://{settings.platform.listen}{PREFIX}/healthz",
+        "platform": f"{settings.platform.address}{PREFIX}/healthz",
     }
 
     def sweep() -> None:
