@@ -36,6 +36,10 @@ test: dev ## Install what is needed and run the tests
 test-soak: dev ## Run the tests that take long
 	OMP_WAIT_POLICY=passive $(VENV)/pytest -m soak
 
+.PHONY: check-z2jh
+check-z2jh: dev ## Check our values against a Zero to JupyterHub chart (CHART=path)
+	CHART=$(CHART) $(VENV)/pytest tests/deploy/test_z2jh.py
+
 .PHONY: lint
 lint: dev ## Check style and types
 	$(VENV)/ruff check .

@@ -45,6 +45,8 @@ class KubernetesSettings(Section):
     cpu_guarantee: float = Field(default=0.5, gt=0, le=1)
     """Share of a profile's CPUs that is kept free for it; memory always is whole."""
     priority_class: str = ""
+    scheduler: str | None = None
+    """None: the cluster's own."""
     home: HomeVolume = HomeVolume()
     nextcloud: NextcloudVolume = NextcloudVolume()
     catalogue: str = ""

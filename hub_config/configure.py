@@ -59,7 +59,7 @@ def _pages(c: Any, settings: Settings) -> None:
         (r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")}),
         (r"/imagine/storage", StoragePage, {"settings_of_storage": settings.storage}),
     ]
-    c.JupyterHub.tornado_settings = {"headers": HEADERS}
+    c.JupyterHub.tornado_settings = {**c.JupyterHub.get("tornado_settings", {}), "headers": HEADERS}
 
 
 def _this_machine(c: Any, settings: Settings) -> None:
@@ -112,6 +112,7 @@ def _servers_as_pods(c: Any, settings: Settings) -> None:
 
     c.JupyterHub.spawner_class = PodSpawner
     c.PodSpawner.env_keep = []
+    c.PodSpawner.hub_connect_url = f"http://{settings.hub_listen}"  # servers are in another namespace
     c.PodSpawner.update(fixed_traits(settings.kubernetes))
     _every_server(c.PodSpawner, settings)
 

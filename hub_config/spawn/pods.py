@@ -27,6 +27,25 @@ SECURITY = {
 }
 """What PodSecurity's *restricted* asks for."""
 
+NOTHING_MORE: dict[str, Any] = {
+    "init_containers": [],
+    "extra_containers": [],
+    "lifecycle_hooks": {},
+    "environment": {},
+    "extra_annotations": {},
+    "storage_extra_labels": {},
+    "supplemental_gids": [],
+    "service_account": None,
+    "profile_list": [],
+    "node_affinity_required": [],
+    "node_affinity_preferred": [],
+    "pod_affinity_required": [],
+    "pod_affinity_preferred": [],
+    "pod_anti_affinity_required": [],
+    "pod_anti_affinity_preferred": [],
+}
+"""What a chart could add to a pod, and does not."""
+
 
 def pod_traits(request: SpawnRequest, spawn: SpawnSettings, cluster: KubernetesSettings) -> dict[str, Any]:
     """Return the traits of ``KubeSpawner`` that make the pod of one choice.
@@ -57,9 +76,11 @@ def pod_traits(request: SpawnRequest, spawn: SpawnSettings, cluster: KubernetesS
 
 
 def fixed_traits(cluster: KubernetesSettings) -> dict[str, Any]:
-    """Return the traits that are the same for every pod."""
+    """Return the traits that are the same for every pod; also those that a chart may have set before."""
     return {
+        **NOTHING_MORE,
         "namespace": cluster.namespace,
+        "cmd": ["jupyterhub-singleuser"],
         "image_pull_policy": cluster.image_pull_policy,
         "image_pull_secrets": cluster.image_pull_secrets,
         "uid": cluster.uid,
@@ -75,14 +96,16 @@ def fixed_traits(cluster: KubernetesSettings) -> dict[str, Any]:
         },
         "automount_service_account_token": False,
         "priority_class_name": cluster.priority_class,
-        "storage_pvc_ensure": True,
-        "pvc_name_template": f"home-{NAME}",
+        "scheduler_name": cluster.scheduler,
         "pod_name_template": f"server-{NAME}",
+        "pvc_name_template": "home-{username}",
+        "storage_pvc_ensure": True,
         "storage_capacity": cluster.home.size,
         "storage_class": cluster.home.storage_class or None,
         "storage_access_modes": ["ReadWriteOnce"],
         "working_dir": HOME,
         "port": PORT,
+        "extra_labels": {"hub.jupyter.org/network-access-hub": "true"},
         "extra_container_config": {
             # A server is there when its port answers; one that dies tells its last lines in the pod's state.
             "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
