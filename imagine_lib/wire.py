@@ -326,6 +326,39 @@ class Status(Wire):
     services: list[ServiceState]
 
 
+class GPUCapacity(Wire):
+    """How many GPUs of one kind there are for notebook servers."""
+
+    flavour: str
+    title: str
+    total: int | None = None
+    """None: not known."""
+    free: int | None = None
+    free_together: int | None = None
+    """On one machine: a server's GPUs are never spread."""
+    waiting: int = 0
+    """Servers that wait for one."""
+
+
+class ImageCapacity(Wire):
+    """How many machines hold a module's image already, so that a server starts there at once."""
+
+    module: str
+    machines: int
+    of: int
+    size: int | None = None
+    """Bytes on disk; None where no machine holds it."""
+
+
+class Capacity(Wire):
+    """What is free now."""
+
+    gpus: list[GPUCapacity] = []
+    images: list[ImageCapacity] = []
+    measured: datetime | None = None
+    """None: nobody may look at the cluster, and the numbers are what its operator has configured."""
+
+
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 
