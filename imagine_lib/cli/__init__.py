@@ -11,13 +11,13 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
-from imagine_lib.cli import catalogue, dataset, predicting, sharing, training, weights
+from imagine_lib.cli import catalogue, dataset, predicting, sharing, storage, training, weights
 from imagine_lib.errors import ImagineError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOMS = (catalogue, predicting, dataset, training, sharing, weights)
+ROOMS = (catalogue, predicting, dataset, training, sharing, storage, weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,7 +44,7 @@ class Share:
     label: str
 
 
-def share(
+def create(
     uri: str,
     *,
     user: str = "",
@@ -97,13 +97,13 @@ def share(
         "expireDate": expires.isoformat() if expires else "",
         "label": label,
     }
-    given = {name: value for name, value in fields.items() if value}
-    data = filesystem.run(_call(filesystem.client, "POST", SHARES, shown(path), given))
+    wanted = {name: value for name, value in fields.items() if value}
+    data = filesystem.run(_call(filesystem.client, "POST", SHARES, shown(path), wanted))
     return _share(data)
 
 
-def shares(uri: str = "", filesystem: NextcloudFileSystem | None = None) -> list[Share]:
-    """List the shares of a file or folder; without one, all of one's own."""
+def given(uri: str = "", filesystem: NextcloudFileSystem | None = None) -> list[Share]:
+    """List the shares that the signed-in user gave: of a file or folder, by default all."""
     filesystem = filesystem or NextcloudFileSystem()
     path = filesystem._strip_protocol(uri)
     fields = {"path": f"/{path}", "reshares": "true"} if path else {}
@@ -111,7 +111,7 @@ def shares(uri: str = "", filesystem: NextcloudFileSystem | None = None) -> list
     return [_share(data) for data in found]
 
 
-def shared_with_me(filesystem: NextcloudFileSystem | None = None) -> list[Share]:
+def received(filesystem: NextcloudFileSystem | None = None) -> list[Share]:
     """List what others share with the signed-in user."""
     filesystem = filesystem or NextcloudFileSystem()
     found = filesystem.run(_call(filesystem.client, "GET", SHARES, "nextcloud:/", {"shared_with_me": "true"}))
@@ -141,9 +141,9 @@ def change(
         "expireDate": None if expires is None else expires.isoformat(),
         "label": label,
     }
-    given = {name: value for name, value in fields.items() if value is not None}
+    wanted = {name: value for name, value in fields.items() if value is not None}
     path = f"{SHARES}/{int(share_id)}"
-    return _share(filesystem.run(_call(filesystem.client, "PUT", path, f"share {share_id}", given)))
+    return _share(filesystem.run(_call(filesystem.client, "PUT", path, f"share {share_id}", wanted)))
 
 
 def withdraw(share_id: str, filesystem: NextcloudFileSystem | None = None) -> None:

@@ -7,9 +7,11 @@ import threading
 import time
 import unicodedata
 
+import dask.bytes
 import fsspec
 import pandas as pd
 import pytest
+import zarr
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import NextcloudFileSystem
@@ -285,7 +287,6 @@ def test_who_cannot_tell_does_not_say_no(place):
 
 
 def test_arrays_by_zarr(fs):
-    zarr = pytest.importorskip("zarr")
     store = zarr.storage.FsspecStore.from_url("nextcloud://arrays/z", storage_options={})
     array = zarr.create_array(store, shape=(20, 20), chunks=(10, 10), dtype="i4")
     array[:] = 7
@@ -293,8 +294,6 @@ def test_arrays_by_zarr(fs):
 
 
 def test_tables_by_dask(fs):
-    dask = pytest.importorskip("dask")
-    pytest.importorskip("dask.bytes")
     fs.pipe_file("lines/a.txt", b"1\n2\n")
     fs.pipe_file("lines/b.txt", b"3\n")
     _, blocks = dask.bytes.read_bytes("nextcloud://lines/*.txt", sample=False)
