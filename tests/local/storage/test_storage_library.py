@@ -45,9 +45,10 @@ def test_odd_names_come_back_as_they_went(files: NextcloudFileSystem) -> None:
 
 
 def test_fsspec_finds_it_by_its_protocol(files: NextcloudFileSystem) -> None:
-    with fsspec.open("nextcloud:/a.txt", "wb") as file:
+    with fsspec.open("nextcloud://a.txt", "wb") as file:
         file.write(b"whole")
-    with fsspec.open("nextcloud:/a.txt", "rb") as file:
+    assert files.cat_file("a.txt") == b"whole"
+    with fsspec.open("nextcloud://a.txt", "rb") as file:
         assert file.read() == b"whole"
 
 
