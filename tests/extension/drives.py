@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,7 +85,8 @@ def drive_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     }
     with running_lab(home, environment) as running:
         yield running
-        assert "Traceback" not in running.log.read_text()
+        # Jupyter's own have theirs, as when a page is closed that is just connecting to its kernel.
+        assert not re.findall(r"Uncaught exception \w+ /imagine", running.log.read_text())
     assert not list(home.parent.glob("imagine-uploads-*")), "the uploads' folder outlived the server"
 
 

@@ -179,6 +179,27 @@ def test_a_notebook_is_run_and_saved(screen: Screen) -> None:
     expect(screen.dialog).to_have_count(0)
 
 
+def test_a_new_notebook_is_made_where_the_user_looks(screen: Screen) -> None:
+    account, page = screen.drive.account, screen.page
+
+    def make() -> None:
+        page.get_by_role("menuitem", name="File", exact=True).click()
+        page.locator(".lm-Menu-item", has_text=re.compile("^New$")).hover()
+        page.locator(".lm-Menu-item", has_text=re.compile("^Notebook$")).click()
+        screen.dialog.locator("button.jp-mod-accept").click()
+        expect(page.locator(".jp-NotebookPanel:visible")).to_be_visible()
+
+    screen.open()
+    expect(screen.button("Upload Files")).to_be_visible()
+    make()
+    wait_until(lambda: "/Untitled.ipynb" in account.listing(), 20, "it was not made in the storage")
+    page.locator('.jp-SideBar .lm-TabBar-tab[data-id="filebrowser"]').click()
+    expect(screen.list).to_be_hidden()
+    make()
+    wait_until((screen.lab.home / "Untitled.ipynb").exists, 20, "it was not made in the home")
+    assert list(account.listing()) == ["/", "/Untitled.ipynb"]
+
+
 def test_twenty_megabytes_go_up_with_progress(screen: Screen, tmp_path: Path) -> None:
     file = tmp_path / "ctd 100%.bin"
     content = random.Random(0).randbytes(20 * 2**20)

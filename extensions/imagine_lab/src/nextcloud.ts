@@ -3,7 +3,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { FileBrowser } from '@jupyterlab/filebrowser';
-import { IFileBrowserFactory, Uploader } from '@jupyterlab/filebrowser';
+import { IDefaultFileBrowser, IFileBrowserFactory, Uploader } from '@jupyterlab/filebrowser';
 import { newFolderIcon, refreshIcon, ToolbarButton } from '@jupyterlab/ui-components';
 import { Poll } from '@lumino/polling';
 
@@ -26,8 +26,13 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
   description: "The user's Nextcloud as a drive, with a file browser of its own.",
   autoStart: true,
   requires: [IFileBrowserFactory],
-  optional: [ILayoutRestorer],
-  activate: (app: JupyterFrontEnd, factory: IFileBrowserFactory, restorer: ILayoutRestorer | null) => {
+  optional: [IDefaultFileBrowser, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    factory: IFileBrowserFactory,
+    files: IDefaultFileBrowser | null,
+    restorer: ILayoutRestorer | null
+  ) => {
     const { contents, serverSettings } = app.serviceManager;
     const drive = new NextcloudDrive(serverSettings);
     contents.addDrive(drive);
@@ -44,8 +49,14 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
     browser.showFileCheckboxes = false;
     addButtons(browser);
     const look = (): void => void browser.model.refresh();
-    const first = (): void => void browser.model.restore(browser.id).then(look);
-    browser.header.addWidget(new Notice({ drive, browser, onShow: first, onRetry: look }));
+    const onShow = (): void => {
+      makeCurrent(browser);
+      void browser.model.restore(browser.id).then(look);
+    };
+    browser.header.addWidget(
+      new Notice({ drive, browser, onShow, onHide: () => makeCurrent(files), onRetry: look })
+    );
+    makeCurrent(files);
     stayFresh(() => {
       // The Lab draws every row anew at each look, which takes seconds where there are thousands of them.
       if (browser.isVisible && !drive.isLarge(contents.localPath(browser.model.path))) {
@@ -56,6 +67,16 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
     restorer?.add(browser, DRIVE_BROWSER);
   }
 };
+
+/**
+ * Have the Lab's commands apply to a list: a new notebook is made where the user looks.
+ *
+ * The Lab goes by the keyboard's focus, which does not follow the side bar, and takes the newest list for the current
+ * one as long as none has had it.
+ */
+function makeCurrent(browser: FileBrowser | null): void {
+  browser?.node.dispatchEvent(new FocusEvent('focus'));
+}
 
 function addButtons(browser: FileBrowser): void {
   const newFolder = new ToolbarButton({

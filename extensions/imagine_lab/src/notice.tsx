@@ -14,6 +14,8 @@ export interface INoticeOptions {
   browser: FileBrowser;
   /** The list has come on the screen. */
   onShow: () => void;
+  /** It has gone from the screen. */
+  onHide: () => void;
   /** The user wants it looked at again. */
   onRetry: () => void;
 }
@@ -60,6 +62,11 @@ export class Notice extends ReactWidget {
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this.options.onShow();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.options.onHide();
   }
 
   protected override onAfterAttach(message: Message): void {
