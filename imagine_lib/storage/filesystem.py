@@ -1,6 +1,7 @@
 """``nextcloud://path`` as an fsspec filesystem, for pandas, dask, zarr, papermill and whatever else speaks fsspec.
 
-Those want both slashes; this library and papermill take ``nextcloud:/path`` too. Nothing here knows HTTP: each method is a line to the rooms beside it.
+Those want both slashes; this library and papermill take ``nextcloud:/path`` too. Nothing here knows HTTP: each method
+is a line to the rooms beside it.
 """
 
 from __future__ import annotations
