@@ -25,9 +25,6 @@ LINK_NAME = "iMagine workspace"
 """What a key by consent is called there. A Nextcloud takes either name from the User-Agent."""
 
 LONGEST_ID = 255
-OTHER_NAME = (
-    "{url} knows you as {user}, and its key works for {login} only: sign in there as {user}, then link again."
-)
 
 _refused: dict[bytes, float] = {}
 """When a Nextcloud refused a key. After eleven wrong ones it refuses everyone behind the hub's address: a page that
@@ -106,13 +103,10 @@ class Nextclouds:
         if not (answer.is_success and all(auth)):
             raise LinkError(f"{flow.url} gave no key ({answer.status}): try again.")
         try:
-            credential = await self._named(flow.url, auth[1], auth=auth)
-            if auth[0] != credential.user and await self.check(credential) is KeyState.DEAD:
-                raise LinkError(OTHER_NAME.format(url=flow.url, user=credential.user, login=auth[0]))
+            return await self._named(flow.url, auth[1], auth=auth)
         except LinkError as error:
             await self._revoke(flow.url, auth)
             raise SpentError(str(error)) from None
-        return credential
 
     async def get_by_sign_in(self, url: str, access_token: str) -> Credential:
         """Get a key with the user's own sign-in, without a second consent: a Nextcloud with ``user_oidc`` gives one.
@@ -134,7 +128,7 @@ class Nextclouds:
         if _is_dead(grave):
             return KeyState.DEAD
         try:
-            answer = await self._ask("GET", f"{credential.url}/ocs/v2.php/cloud/user", auth=_auth(credential))
+            answer = await self._ask("GET", f"{credential.url}/ocs/v2.php/cloud/user", auth=credential.basic())
         except LinkError:
             return KeyState.UNKNOWN
         if answer.status == httpx.codes.UNAUTHORIZED:
@@ -148,7 +142,7 @@ class Nextclouds:
         grave = _grave(credential)
         if _is_dead(grave):
             return True
-        gone = await self._revoke(credential.url, _auth(credential))
+        gone = await self._revoke(credential.url, credential.basic())
         if gone:
             _bury(grave)
         return gone
@@ -167,9 +161,11 @@ class Nextclouds:
         """Return a key with the account's id: it is in the paths of files, and need not be the name to log in by."""
         answer = await self._ask("GET", f"{url}/ocs/v2.php/cloud/user", auth=auth, bearer=bearer)
         user = answer.text("ocs", "data", "id")
-        if not (answer.is_success and _is_id(user) and password.isascii() and password.isprintable()):
+        login = auth[0] if auth and auth[0] != user else ""
+        plain = _is_id(user) and _is_login(login) and password.isascii() and password.isprintable()
+        if not (answer.is_success and plain):
             raise LinkError(f"{url} does not say whose key it gave ({answer.status}): try again.")
-        return Credential(url=url, user=user, password=SecretStr(password))
+        return Credential(url=url, user=user, login=login, password=SecretStr(password))
 
     async def _ask(
         self,
@@ -190,12 +186,13 @@ def _is_id(user: str) -> bool:
     return 0 < len(user) <= LONGEST_ID and user.isprintable() and "/" not in user and user not in (".", "..")
 
 
-def _auth(credential: Credential) -> tuple[str, str]:
-    return credential.user, credential.password.get_secret_value()
+def _is_login(name: str) -> bool:
+    """Tell whether a name to log in by can be a line of a configuration, and half of a header that a colon parts."""
+    return len(name) <= LONGEST_ID and name.isprintable() and ":" not in name
 
 
 def _grave(credential: Credential) -> bytes:
-    told = "\0".join((credential.url, *_auth(credential)))
+    told = "\0".join((credential.url, *credential.basic()))
     return hashlib.sha256(told.encode()).digest()
 
 

@@ -27,17 +27,18 @@ def configuration(credential: Credential) -> str:
     ValueError
         A part of it could be taken for another line: rclone runs with more rights than whoever chose it.
     """
-    if not (credential.url.isprintable() and credential.user.isprintable()):
+    login, password = credential.basic()
+    if not all(part.isprintable() for part in (credential.url, credential.user, login)):
         raise ValueError("The key to the storage holds characters that no address or name has.")
     hidden = subprocess.run(
         [_rclone(), "obscure", "-"],
-        input=credential.password.get_secret_value(),
+        input=password,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
     url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user, safe='')}"
-    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {credential.user}\npass = {hidden}\n"
+    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {login}\npass = {hidden}\n"
 
 
 def cache_folder(folder: Path, credential: Credential) -> Path:

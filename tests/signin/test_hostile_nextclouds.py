@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,10 @@ def other() -> Iterator[Nextcloud]:
 @pytest.fixture
 def nextclouds(cloud: Nextcloud) -> Nextclouds:
     return Nextclouds(Addresses(cloud.url))
+
+
+def basic(name: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
 def linked(cloud: Nextcloud, nextclouds: Nextclouds) -> Credential:
@@ -177,6 +182,8 @@ def test_no_name_adds_a_line_to_the_configuration_of_a_mount() -> None:
     ]:
         with pytest.raises(ValueError, match="characters that no address or name has"):
             configuration(Credential(url=url, user=user, password="secret"))
+    with pytest.raises(ValueError, match="characters that no address or name has"):
+        configuration(Credential(url="https://c.example.org", user="rosa", login="rosa\npass = x", password="secret"))
     lines = configuration(Credential(url="https://c.example.org/", user="../a b?#%", password="secret")).splitlines()
     assert "url = https://c.example.org/remote.php/dav/files/..%2Fa%20b%3F%23%25" in lines
     assert "secret" not in "\n".join(lines)
@@ -196,17 +203,28 @@ def test_what_was_not_sent_to_one_account_is_never_sent_to_another(tmp_path: Pat
     assert len({first, *(cache(url, user) for url, user in others)}) == 4
 
 
-def test_a_key_that_opens_for_another_name_only_is_said_and_given_back(
+def test_who_signs_in_by_another_name_than_their_id_is_known_by_both(
     cloud: Nextcloud, nextclouds: Nextclouds
 ) -> None:
     cloud.login = "rosa@example.org"
-    flow = asyncio.run(nextclouds.begin(cloud.url))
-    cloud.granted = True
-    with pytest.raises(
-        SpentError, match=r"knows you as 7f3a-of-the-directory, and its key works for rosa@example\.org only"
-    ):
-        asyncio.run(nextclouds.finish(flow))
+    credential = linked(cloud, nextclouds)
+    assert (credential.user, credential.login) == ("7f3a-of-the-directory", "rosa@example.org")
+    assert asyncio.run(nextclouds.check(credential)) is KeyState.WORKS
+    assert "user = rosa@example.org" in configuration(credential).splitlines()
+    assert credential.authorization() == basic("rosa@example.org", credential.password.get_secret_value())
+    assert asyncio.run(nextclouds.revoke(credential)) is True
     assert cloud.passwords == set()
+
+
+@pytest.mark.parametrize("odd", ["rosa\npass = x", "rosa:secret", "r" * 300, "\x1b[2J"], ids=repr)
+def test_a_name_to_log_in_by_that_is_no_plain_one_is_not_taken(
+    cloud: Nextcloud, nextclouds: Nextclouds, odd: str
+) -> None:
+    flow, password = asyncio.run(nextclouds.begin(cloud.url)), cloud.new_password()
+    cloud.says["/poll"] = {"server": cloud.url, "loginName": odd, "appPassword": password}
+    cloud.says["/user"] = {"ocs": {"data": {"id": "rosa"}}}
+    with pytest.raises(SpentError, match="does not say whose key it gave"):
+        asyncio.run(nextclouds.finish(flow))
 
 
 @pytest.mark.parametrize(

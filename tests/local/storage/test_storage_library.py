@@ -138,7 +138,7 @@ def test_a_dead_credential_says_so(unguarded: None, files: NextcloudFileSystem, 
 @pytest.mark.parametrize("content", ["", "{", '{"url": 1}', "[]"])
 def test_a_damaged_credential_says_so(files: NextcloudFileSystem, tmp_path: Path, content: str) -> None:
     (tmp_path / "storage.json").write_text(content)
-    with pytest.raises(StorageError, match="cannot be read; restart your server from the hub to renew it"):
+    with pytest.raises(StorageError, match="cannot be read; link your storage again"):
         NextcloudFileSystem()
 
 

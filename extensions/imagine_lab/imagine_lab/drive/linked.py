@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from imagine_lib.errors import StorageError
 from imagine_lib.storage.client import Nextcloud
 from imagine_lib.storage.credentials import read_credential
 
-from .sentences import not_linked
+from .sentences import told
 
 PATIENCE = 6.0
 """Seconds for which a failed request is tried again: someone waits in front of the list."""
@@ -32,10 +31,8 @@ class Linked:
         Refused
             No storage is linked.
         """
-        try:
+        with told():
             account = read_credential()
             if self._cloud is None or (self._cloud.url, self._cloud.user) != (account.url.rstrip("/"), account.user):
                 self._cloud = Nextcloud(patience=PATIENCE, timeout=TIMEOUT, in_flight=IN_FLIGHT)
-        except StorageError as error:
-            raise not_linked() from error
         return self._cloud

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jupyter_server.utils import url_path_join
 
 from imagine_lib.errors import PlatformError, StorageError
-from imagine_lib.storage.refusals import Changed, NotAFile, Refusal, Unavailable, dead_credential
+from imagine_lib.storage.refusals import DeadCredential, NotAFile, NotLinked, Refusal, Unavailable
 
 from .refused import Refused
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LINK_AGAIN = HTTPStatus.FAILED_DEPENDENCY
 """The user has to link a storage first. Not 401 or 403, which are about this server."""
 
-_DEAD = str(dead_credential())
 _AS_IT_IS = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -45,11 +44,6 @@ def told() -> Iterator[None]:
         raise _refused(error) from error
 
 
-def not_linked() -> Refused:
-    """Return the refusal for a user who has linked no storage."""
-    return Refused(LINK_AGAIN, f"No storage is linked to this server: link yours at {_page()}, then go on here.")
-
-
 def _refused(error: Exception) -> Refused:
     text = str(error)
     match error:
@@ -57,7 +51,11 @@ def _refused(error: Exception) -> Refused:
             return Refused(HTTPStatus.NOT_FOUND, f"{text.rstrip('.')}: refresh the list.")
         case FileExistsError():
             return Refused(HTTPStatus.CONFLICT, f"{text.rstrip('.')}: choose another name.")
-        case Unavailable() if text == _DEAD:
+        case NotLinked():
+            return Refused(
+                LINK_AGAIN, f"No storage is linked to this server: link yours at {_page()}, then go on here."
+            )
+        case DeadCredential():
             return Refused(
                 LINK_AGAIN,
                 f"Your storage no longer lets this server in: link it again at {_page()}, then go on here.",
@@ -70,8 +68,6 @@ def _refused(error: Exception) -> Refused:
             return Refused(HTTPStatus.SERVICE_UNAVAILABLE, text)
         case Refusal() | NotAFile():
             return Refused(HTTPStatus.BAD_REQUEST, text)
-        case Changed():
-            return Refused(HTTPStatus.CONFLICT, text)
         case _:
             return Refused(HTTPStatus.CONFLICT, text)
 
