@@ -9,6 +9,7 @@ SETUP := $(PYTHON) hub_config/local/install.py
 UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
+TEST := OMP_WAIT_POLICY=passive $(VENV)/pytest -n 2 --dist loadgroup
 WORKSPACE := --extra train --extra lab --extra hub --extra local
 PEERS := aiohttp fastai lightning timm webdav4[fsspec]
 
@@ -30,11 +31,11 @@ reset: ## Stop the workspace and delete all its users, files and models
 
 .PHONY: test
 test: dev ## Install what is needed and run the tests
-	OMP_WAIT_POLICY=passive $(VENV)/pytest
+	$(TEST)
 
 .PHONY: test-soak
 test-soak: dev ## Run the tests that take long
-	OMP_WAIT_POLICY=passive $(VENV)/pytest -m soak
+	$(TEST) -m soak
 
 .PHONY: test-nextcloud
 test-nextcloud: dev ## Run the storage tests on a Nextcloud (NEXTCLOUD_URL; NEXTCLOUD_ADMIN_USER and _PASSWORD in the environment)
