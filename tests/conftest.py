@@ -10,6 +10,16 @@ from imagine_lib.data.synthetic import write_dataset
 
 PROJECT = Path(__file__).parent.parent
 SHARED = PROJECT.parent / "shared" / "data"
+SLOW_TO_START = ("workspace", "lab")
+"""Fixtures that are started once for the tests of several files."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Send what shares a server to the same worker: the tests of a file, and all that use one that is slow to start."""
+    for item in items:
+        group = next((name for name in SLOW_TO_START if name in item.fixturenames), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jupyterhub.handlers.base import BaseHandler
 from tornado import web
 
 from hub_config.audit import audit
-from hub_config.link import nextcloud
 from hub_config.link.addresses import AddressError
+from hub_config.link.asking import LinkError
 from hub_config.link.linker import Linker
-from hub_config.link.nextcloud import LinkError
+from hub_config.link.nextcloud import SpentError
 
 if TYPE_CHECKING:
+    from hub_config.link.nextcloud import Flow
     from hub_config.sections import StorageSettings
+    from imagine_lib.storage.credentials import Credential
 
 POLL_SECONDS = 3
 """How often the page asks while the user is at their Nextcloud."""
+
+STRANGER = "This came from another page, so nothing was done: open the page Storage and try again."
 
 
 class StoragePage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
@@ -28,69 +33,82 @@ class StoragePage(BaseHandler):  # type: ignore[misc]  # JupyterHub is untyped
         self._linker = Linker(self.db, settings_of_storage)
         self._storage = settings_of_storage
 
+    def check_xsrf_cookie(self) -> None:
+        """Refuse other origins beside what the hub itself checks: every port of a host can read the hub's cookies."""
+        super().check_xsrf_cookie()
+        if self.request.method == "POST" and not self._is_from_here():
+            raise web.HTTPError(403, STRANGER)
+
+    def _is_from_here(self) -> bool:
+        origin, site = self.request.headers.get("Origin"), self.request.headers.get("Sec-Fetch-Site", "same-origin")
+        return site == "same-origin" and (origin is None or urlsplit(origin).netloc == self.request.host)
+
     @web.authenticated
     async def get(self) -> None:
         """Show the link; while a consent is under way, look whether it was given."""
-        user, said = self.current_user, ""
-        flow = await self._linker.links.flow(user.name)
+        name, said = self.current_user.name, list[str]()
+        flow = await self._linker.links.flow(name)
         if flow is not None:
             try:
-                if (credential := await nextcloud.finish(flow)) is not None:
-                    await self._keep(user, credential)
-                    flow = None
+                credential = await self._linker.nextclouds.finish(flow)
+            except SpentError as error:
+                self._linker.links.end(name)
+                flow, said = None, [str(error)]
             except LinkError as error:
-                said = str(error)
+                said = [str(error)]
+            else:
+                if credential is not None:
+                    flow, said = None, await self._keep(credential)
         await self._show(flow, said)
 
     @web.authenticated
     async def post(self) -> None:
         """Link or unlink."""
-        user, said = self.current_user, ""
+        name, said = self.current_user.name, list[str]()
         match self.get_body_argument("do", ""):
             case "link":
-                said = await self._begin(user, self.get_body_argument("url", "") or self._storage.url)
+                said = await self._begin(name, self.get_body_argument("url", "") or self._storage.url)
             case "stop":
-                self._linker.links.end(user.name)
+                self._linker.links.end(name)
             case "unlink":
-                taken = await self._linker.unlink(user.name)
-                audit("unlinked", user=user.name)
-                said = (
-                    "" if taken else "The key is forgotten here, but your Nextcloud did not answer: delete it there."
-                )
+                said = await self._linker.unlink(name, self._servers())
+                audit("unlinked", user=name)
             case other:
                 raise web.HTTPError(400, f"There is nothing called {other!r} to do here.")
         if said:
-            await self._show(await self._linker.links.flow(user.name), said)
+            await self._show(await self._linker.links.flow(name), said)
         else:
             self.redirect(self.request.path)
 
-    async def _begin(self, user: Any, address: str) -> str:
+    async def _begin(self, user: str, address: str) -> list[str]:
         try:
             url = await self._linker.addresses.check(address)
-            await self._linker.links.begin(user.name, await nextcloud.begin(url))
+            await self._linker.links.begin(user, await self._linker.nextclouds.begin(url))
         except (AddressError, LinkError) as error:
-            return str(error)
-        return ""
+            return [str(error)]
+        return []
 
-    async def _keep(self, user: Any, credential: Any) -> None:
-        before = await self._linker.links.get(user.name)
-        await self._linker.links.put(user.name, credential)
-        self._linker.links.end(user.name)
-        audit("linked", user=user.name, storage=credential.url)
-        for spawner in user.spawners.values():
-            if spawner.active and hasattr(spawner, "renew_storage"):
-                await spawner.renew_storage(credential)
-        if before is not None:
-            await nextcloud.revoke(before)
+    async def _keep(self, credential: Credential) -> list[str]:
+        name = self.current_user.name
+        said = await self._linker.link(name, credential, self._servers())
+        audit("linked", user=name, storage=credential.url)
+        return said
 
-    async def _show(self, flow: nextcloud.Flow | None, said: str) -> None:
+    def _servers(self) -> list[Any]:
+        """Return the user's servers that have storage."""
+        spawners = self.current_user.spawners.values()
+        return [spawner for spawner in spawners if spawner.active and hasattr(spawner, "renew_storage")]
+
+    async def _show(self, flow: Flow | None, said: list[str]) -> None:
         own = await self._linker.links.get(self.current_user.name)
+        spawner = self.current_user.spawner
         html = await self.render_template(
             "storage.html",
             own=own,
-            state=(await nextcloud.check(own)).value if own is not None and flow is None else "",
+            state=(await self._linker.nextclouds.check(own)).value if own is not None and flow is None else "",
             flow=flow,
             said=said,
+            kept=await spawner.count_kept() if hasattr(spawner, "count_kept") else 0,
             storage=self._storage,
             poll_seconds=POLL_SECONDS,
         )

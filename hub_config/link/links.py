@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import logging
 import secrets
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jupyterhub.crypto import decrypt, encrypt
+from cryptography.fernet import Fernet, InvalidToken
+from jupyterhub.crypto import CryptKeeper, decrypt, encrypt
 from sqlalchemy import Column, Float, LargeBinary, MetaData, String, Table, delete, insert, select
 
 from hub_config.link.nextcloud import Flow
@@ -15,6 +18,8 @@ from imagine_lib.storage.credentials import Credential
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
 
 FLOW_SECONDS = 20 * 60
 """How long a Nextcloud waits for its user."""
@@ -51,9 +56,14 @@ class Links:
         METADATA.create_all(session.get_bind())
 
     async def get(self, user: str) -> Credential | None:
-        """Return a user's key."""
+        """Return a user's key; None also for one that the hub's keys do not open any more."""
         kept = self._session.execute(select(LINKS.c.credential).where(LINKS.c.user == user)).scalar()
-        return Credential.model_validate(await decrypt(kept)) if kept is not None else None
+        if kept is None or (opened := await _open(kept)) is None:
+            return None
+        credential = Credential.model_validate(opened)
+        if _is_closed_with_an_old_key(kept):
+            await self.put(user, credential)
+        return credential
 
     async def put(self, user: str, credential: Credential) -> None:
         """Keep a user's key in place of the one before."""
@@ -82,9 +92,30 @@ class Links:
         """Return the consent that a user has under way."""
         wanted = (FLOWS.c.user == user) & (FLOWS.c.made > time.time() - FLOW_SECONDS)
         kept = self._session.execute(select(FLOWS.c.flow).where(wanted)).scalar()
-        return Flow(**await decrypt(kept)) if kept is not None else None
+        opened = await _open(kept) if kept is not None else None
+        return Flow(**opened) if opened is not None else None
 
     def end(self, user: str) -> None:
         """Forget the consent that a user had under way."""
         self._session.execute(delete(FLOWS).where(FLOWS.c.user == user))
         self._session.commit()
+
+
+async def _open(closed: bytes) -> dict[str, Any] | None:
+    try:
+        opened: dict[str, Any] = await decrypt(closed)
+    except InvalidToken:
+        log.warning("A storage link was closed with a key that is not in crypt_keys any more, and counts as none")
+        return None
+    return opened
+
+
+def _is_closed_with_an_old_key(closed: bytes) -> bool:
+    newest, *others = CryptKeeper.instance().keys
+    if not others:
+        return False
+    try:
+        Fernet(base64.urlsafe_b64encode(newest)).decrypt(closed)
+    except InvalidToken:
+        return True
+    return False

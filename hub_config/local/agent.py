@@ -16,6 +16,8 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hub_config.link.addresses import Addresses
+from hub_config.link.nextcloud import KeyState, Nextclouds
 from hub_config.local.accounts import AccountError
 from hub_config.local.mounts import MountError
 from hub_config.local.places import Places, runs_as_root
@@ -34,6 +36,10 @@ SECONDS_BETWEEN_LOOKS = 2
 """At the mounts: until one that died is there again."""
 
 UNSENT = "{count} files that you had written to ~/nextcloud could not be sent before; they are being sent now."
+NOT_SENT = (
+    "{count} files that you had written to ~/nextcloud could not be sent: they are kept here, and sent when you link "
+    "the same account again and start a server."
+)
 
 
 class Agent:
@@ -61,11 +67,31 @@ class Agent:
         return await asyncio.start_unix_server(self._answer, socket)
 
     async def keep_mounts(self) -> None:
-        """Make mounts again that have ended by themselves."""
+        """Make mounts again that have ended by themselves, and end those whose key is refused."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-            for name in self._mounts.dead():
-                await asyncio.to_thread(self._revive, name)
+            try:
+                await self._look_at_mounts()
+            except Exception:
+                log.exception("The mounts could not be looked at")
+
+    async def _look_at_mounts(self) -> None:
+        for name in self._mounts.dead():
+            await asyncio.to_thread(self._revive, name)
+        for name, credential in (await asyncio.to_thread(self._mounts.refused)).items():
+            if await Nextclouds(Addresses(credential.url)).check(credential) is KeyState.DEAD:
+                await asyncio.to_thread(self._end_refused, name, credential)
+
+    def _end_refused(self, name: str, credential: Credential) -> None:
+        """Unmount before the storage, which counts wrong keys, refuses everyone here; the library says what to do."""
+        account = self._accounts.get(name)
+        with self._locks[name]:
+            known = self._credentials.get(name)
+            if known is None or Credential.model_validate(known) != credential:
+                return
+            log.warning("The storage of %s refuses its key, and is unmounted", name)
+            self._mounts.unmount(name, wait=False)
+            _prepare_home(account, self._wish(known, None))
 
     def _revive(self, name: str) -> None:
         with self._locks[name]:
@@ -73,7 +99,7 @@ class Agent:
                 if name in self._mounts.dead():
                     self._mounts.revive(name)
             except MountError as error:
-                log.warning("The mount of %s is given up: %s", name, error)
+                log.warning("The mount of %s is tried again: %s", name, error)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -88,12 +114,16 @@ class Agent:
 
     def _do(self, wish: dict[str, Any]) -> dict[str, Any]:
         account = self._accounts.get(wish["user"])
+        if wish["do"] == "look":
+            return {"kept": self._mounts.kept(account.name)}
         with self._locks[account.name]:
             match wish["do"]:
                 case "open":
                     return self._open(account, wish.get("credential"))
                 case "renew":
                     return self._renew(account, wish["credential"])
+                case "take":
+                    return self._take(account)
                 case "close":
                     unsent = self._mounts.unmount(account.name)
                     return {"credential": self._credentials.pop(account.name, None), "unsent": unsent}
@@ -114,6 +144,16 @@ class Agent:
         before = self._credentials.get(account.name)
         return {"messages": self._give(account, credential), "credential": before}
 
+    def _take(self, account: Account) -> dict[str, Any]:
+        """Take the key that a server has, when what it wrote has been sent, and return it."""
+        unsent = self._mounts.unmount(account.name)
+        messages = [NOT_SENT.format(count=unsent)] if unsent else []
+        messages += _prepare_home(account, self._wish(None, None))
+        return {"messages": messages, "credential": self._credentials.pop(account.name, None)}
+
+    def _wish(self, credential: dict[str, str] | None, mount: str | None) -> dict[str, Any]:
+        return {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
+
     def _give(self, account: Account, credential: dict[str, str] | None) -> list[str]:
         mount, messages = None, []
         if credential is not None:
@@ -124,8 +164,7 @@ class Agent:
                 messages.append(str(error))
             if unsent := self._mounts.unsent(account.name):
                 messages.append(UNSENT.format(count=unsent))
-        wish = {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}
-        return messages + _prepare_home(account, wish)
+        return messages + _prepare_home(account, self._wish(credential, mount))
 
     def _sockets(self, account: Account) -> Path:
         """Make a folder for a user's sockets, beside no other: its name is chosen here and not by the user."""
@@ -162,13 +201,14 @@ async def ask(socket: Path, wish: dict[str, Any]) -> dict[str, Any]:
     socket
         The supervisor's.
     wish
-        ``do`` (``open``, ``renew`` or ``close``), ``user``, and ``credential`` to open or to renew.
+        ``do`` (``open``, ``renew``, ``take``, ``close`` or ``look``), ``user``, and ``credential`` to open or renew.
 
     Returns
     -------
     dict
-        After ``open``: ``uid``, ``home``, ``runtime`` and ``messages`` for the user; after ``renew`` and ``close``:
-        the ``credential`` that is no longer needed, or None; after ``close`` also how many files are ``unsent``.
+        ``messages`` for the user; after ``open`` also ``uid``, ``home`` and ``runtime``; after the others the
+        ``credential`` that is no longer needed, or None. ``close`` tells how many files are ``unsent`` instead,
+        and ``look`` only how many are ``kept`` on this machine.
 
     Raises
     ------

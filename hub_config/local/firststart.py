@@ -139,7 +139,7 @@ def write_settings(ports: Ports, places: Places, agent_socket: Path) -> Path:
 
 
 def seed_iam(ports: Ports, environment: dict[str, str]) -> None:
-    """Tell the IAM of the groups, the demo users and the hub; what is there already stays."""
+    """Tell the IAM of the groups, the demo users, the hub and the storage; what is there already stays."""
     passwords = demo_passwords()
     users = [
         {
@@ -152,7 +152,7 @@ def seed_iam(ports: Ports, environment: dict[str, str]) -> None:
         }
         for user in DEMO_USERS
     ]
-    client = {
+    hub = {
         "id": "imagine-workspace",
         "name": "iMagine workspace",
         "secret": secret("iam-client").read_text(),
@@ -160,7 +160,14 @@ def seed_iam(ports: Ports, environment: dict[str, str]) -> None:
         "post_logout_redirect_uris": [f"{ports.url('proxy')}/hub/"],
         "scopes": ["openid", "profile", "email", "groups", "offline_access"],
     }
-    wish = {"groups": ["imagine-users", "imagine-admins"], "users": users, "clients": [client]}
+    storage = {
+        "id": "imagine-storage",
+        "name": "iMagine storage",
+        "secret": secret("storage-client").read_text(),
+        "redirect_uris": [f"{ports.url('storage')}/apps/user_oidc/code"],
+        "scopes": ["openid", "profile", "email", "groups"],
+    }
+    wish = {"groups": ["imagine-users", "imagine-admins"], "users": users, "clients": [hub, storage]}
     subprocess.run(
         [sys.executable, "-m", "hub_config.local.iam.seed"],
         input=json.dumps(wish),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_config.local.places import write_text
-from hub_config.local.rclone import configuration, count_unsent, mount_command
+from hub_config.local.rclone import cache_folder, configuration, count_kept, count_unsent, mount_command
 
 if TYPE_CHECKING:
     from hub_config.local.accounts import Account
@@ -30,6 +30,11 @@ FLUSH_SECONDS = 20
 """How long an rclone may take to send what it still holds."""
 
 END_SECONDS = 5
+LARGEST_LOOK = 1024**2
+
+
+REFUSED = b"401"
+"""In a line of rclone's log: the storage may have refused its key, or a file has this number in its name."""
 
 
 class MountError(Exception):
@@ -59,6 +64,8 @@ class Mounts:
     def __init__(self, points: Path, state: Path, sockets: Path | None = None) -> None:
         self._points, self._state, self._sockets = points, state, sockets
         self._running: dict[str, _Mount] = {}
+        self._read: dict[str, int] = {}
+        """Up to where each log was looked at."""
 
     def point(self, account: Account) -> Path:
         """Return where a user's storage appears."""
@@ -73,14 +80,23 @@ class Mounts:
             FUSE is missing, or the storage does not answer.
         """
         _require_fuse()
-        self.unmount(account.name)
+        before = self._running.get(account.name)
+        self.unmount(account.name, wait=before is None or not _is_same(before.credential, credential))
         point, folder = self.point(account), self._state / account.name
         self._points.mkdir(mode=0o711, parents=True, exist_ok=True)
         point.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_text(folder / "rclone.conf", configuration(credential))
-        command = mount_command(account, point, folder, self._socket(account.name))
+        try:
+            write_text(folder / "rclone.conf", configuration(credential))
+        except ValueError as error:
+            raise MountError(f"{error} So there is no folder ~/nextcloud.") from None
+        cache = cache_folder(folder, credential)
+        socket = self._socket(account.name)
+        if socket is not None:
+            socket.unlink(missing_ok=True)  # an rclone that was killed leaves it, and the next could not listen there
+        command = mount_command(account, point, folder, cache, socket)
         with (folder / "rclone.log").open("ab") as output:
+            self._read[account.name] = output.tell()
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self._running[account.name] = _Mount(process, account, credential)
         if not _gets_mounted(process, point):
@@ -90,8 +106,15 @@ class Mounts:
             )
         return point
 
-    def unmount(self, name: str) -> int:
-        """Unmount a user's storage; what was written is sent first.
+    def unmount(self, name: str, wait: bool = True) -> int:
+        """Unmount a user's storage.
+
+        Parameters
+        ----------
+        name
+            Whose.
+        wait
+            Until what was written has been sent.
 
         Returns
         -------
@@ -100,7 +123,7 @@ class Mounts:
         """
         mount, unsent = self._running.pop(name, None), 0
         if mount is not None:
-            unsent = self._wait_until_sent(name, mount.process)
+            unsent = self._wait_until_sent(name, mount.process) if wait else 0
             mount.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 mount.process.wait(END_SECONDS)
@@ -117,9 +140,25 @@ class Mounts:
         socket = self._socket(name)
         return count_unsent(socket) if socket is not None and name in self._running else 0
 
+    def kept(self, name: str) -> int:
+        """Return how many files of a user are on this machine only, mounted or not."""
+        return count_kept(self._state / name)
+
     def dead(self) -> list[str]:
         """Return whose mounts have ended by themselves: every look at them fails now."""
         return [name for name, mount in list(self._running.items()) if mount.process.poll() is not None]
+
+    def refused(self) -> dict[str, Credential]:
+        """Return the keys that a storage may have refused since the last look."""
+        return {name: mount.credential for name, mount in list(self._running.items()) if self._says_refused(name)}
+
+    def _says_refused(self, name: str) -> bool:
+        with (self._state / name / "rclone.log").open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(min(self._read.get(name, 0), size))
+            said = log.read(LARGEST_LOOK)
+            self._read[name] = log.seek(0, os.SEEK_END)
+        return REFUSED in said
 
     def revive(self, name: str) -> None:
         """Mount a user's storage again, with the key that it had.
@@ -127,11 +166,15 @@ class Mounts:
         Raises
         ------
         MountError
-            It cannot be mounted any more.
+            It cannot be mounted now; it counts as dead still, and can be tried again.
         """
         mount = self._running[name]
         log.warning("The mount of %s ended with code %s and is made again", name, mount.process.returncode)
-        self.mount(mount.account, mount.credential)
+        try:
+            self.mount(mount.account, mount.credential)
+        except MountError:
+            self._running[name] = mount
+            raise
 
     def _socket(self, name: str) -> Path | None:
         return None if self._sockets is None else self._sockets / f"{name}.rc"
@@ -151,6 +194,11 @@ class Mounts:
         left = {path.name for path in self._points.iterdir()} if self._points.is_dir() else set()
         for name in left | set(self._running):
             self.unmount(name)
+
+
+def _is_same(first: Credential, second: Credential) -> bool:
+    """Tell whether two keys open one account, so that what the first has not sent the second can send."""
+    return (first.url, first.user) == (second.url, second.user)
 
 
 def detach(point: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,19 +20,34 @@ if TYPE_CHECKING:
 
 
 def configuration(credential: Credential) -> str:
-    """Return the text of rclone's configuration file for one account."""
+    """Return the text of rclone's configuration file for one account.
+
+    Raises
+    ------
+    ValueError
+        A part of it could be taken for another line: rclone runs with more rights than whoever chose it.
+    """
+    login, password = credential.basic()
+    if not all(part.isprintable() for part in (credential.url, credential.user, login)):
+        raise ValueError("The key to the storage holds characters that no address or name has.")
     hidden = subprocess.run(
         [_rclone(), "obscure", "-"],
-        input=credential.password.get_secret_value(),
+        input=password,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user)}"
-    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {credential.user}\npass = {hidden}\n"
+    url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user, safe='')}"
+    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {login}\npass = {hidden}\n"
 
 
-def mount_command(account: Account, point: Path, folder: Path, socket: Path | None) -> list[str]:
+def cache_folder(folder: Path, credential: Credential) -> Path:
+    """Return where rclone keeps what it has read and not sent yet, elsewhere for each account of each storage."""
+    account = f"{credential.url.rstrip('/')}\0{credential.user}"
+    return folder / "cache" / hashlib.sha256(account.encode()).hexdigest()[:16]
+
+
+def mount_command(account: Account, point: Path, folder: Path, cache: Path, socket: Path | None) -> list[str]:
     """Return the command that mounts.
 
     Parameters
@@ -40,13 +57,15 @@ def mount_command(account: Account, point: Path, folder: Path, socket: Path | No
     point
         Where.
     folder
-        With the configuration; rclone's cache goes there.
+        With the configuration.
+    cache
+        For what it has read and not sent yet.
     socket
         Where it can be asked; None: nowhere.
     """
     options = {
         "--config": str(folder / "rclone.conf"),
-        "--cache-dir": str(folder / "cache"),
+        "--cache-dir": str(cache),
         "--vfs-cache-mode": "full",
         "--vfs-write-back": "1s",
         "--webdav-pacer-min-sleep": "0",
@@ -72,6 +91,18 @@ def count_unsent(socket: Path) -> int:
         return int(told["uploadsInProgress"]) + int(told["uploadsQueued"])
     except (httpx.HTTPError, ValueError, KeyError):
         return 0
+
+
+def count_kept(folder: Path) -> int:
+    """Return how many files lie in the caches of a user's mounts that no storage has yet."""
+    return sum(_is_dirty(note) for note in (folder / "cache").glob("*/vfsMeta/**/*") if note.is_file())
+
+
+def _is_dirty(note: Path) -> bool:
+    try:
+        return bool(json.loads(note.read_bytes())["Dirty"])
+    except (OSError, ValueError, KeyError, TypeError):  # rclone is at it
+        return False
 
 
 def _rclone() -> str:

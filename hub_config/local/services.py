@@ -66,6 +66,7 @@ def all_services(ports: Ports, places: Places, settings: Path, examples: Path) -
         "IMAGINE_STORAGE_STATE": str(STATE / "storage"),
         "IMAGINE_STORAGE_SKELETON": str(examples),
         "IMAGINE_STORAGE_BRUTE_FORCE": "127.0.0.0/8,::1",  # trusted: a guard by address would lock out everyone here
+        "IMAGINE_STORAGE_CLIENT_SECRET_FILE": str(secret("storage-client")),
         "IMAGINE_IAM_URL": url("iam"),
         QUOTA: os.environ.get(QUOTA, ""),
     }

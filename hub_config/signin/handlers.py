@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jupyterhub.apihandlers import APIHandler
+from jupyterhub.utils import new_token
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, OAuthLogoutHandler, _deserialize_state
 from tornado.web import HTTPError
 
@@ -66,6 +67,8 @@ class LogoutHandler(OAuthLogoutHandler):  # type: ignore[misc]  # JupyterHub is 
         self._id_token = sign_in.id_token if sign_in else ""
         await super().default_handle_logout()
         if user:
+            user.orm_user.cookie_id = new_token()  # a copy of the cookie opens nothing any more, wherever it is
+            self.db.commit()
             audit("signed out", user=user.name)
 
     async def render_logout_page(self) -> None:

@@ -88,3 +88,5 @@ class OperateHandler(APIHandler):  # type: ignore[misc]  # JupyterHub is untyped
         audit("offboarded" if blocked else "readmitted", user=name)
         if blocked and (user := self.find_user(name)) is not None:
             await authenticator.reconciler.put_out(user, "offboarded")
+            if hasattr(user.spawner, "linker"):
+                await user.spawner.linker.unlink(user.name, [])

@@ -75,11 +75,29 @@ class LocalSpawner(WorkspaceMixin, LocalProcessSpawner):  # type: ignore[misc]  
         if kept is not None:
             await self.linker.give_back(self.user.name, Credential.model_validate(kept))
 
-    async def renew_storage(self, credential: Credential) -> None:
+    async def renew_storage(self, credential: Credential) -> list[str]:
         """Give a server that runs the new key: the library and the mount go on with it at once."""
-        before = (await self._ask("renew", credential))["credential"]
-        if before is not None:
+        return await self._change_storage("renew", credential)
+
+    async def take_storage(self) -> list[str]:
+        """Take the key from a server that runs, when what it wrote has been sent."""
+        return await self._change_storage("take", None)
+
+    async def count_kept(self) -> int:
+        """Return how many files of the user wait on this machine to be sent to their storage."""
+        try:
+            return int((await self._ask("look", None))["kept"])
+        except SpawnRefusal:
+            return 0
+
+    async def _change_storage(self, what: str, credential: Credential | None) -> list[str]:
+        try:
+            answer = await self._ask(what, credential)
+        except SpawnRefusal as error:
+            return [f"Your server keeps the key that it has ({error.message}): stop it and start it again."]
+        if (before := answer["credential"]) is not None:
             await self.linker.give_back(self.user.name, Credential.model_validate(before))
+        return list(answer["messages"])
 
     def get_state(self) -> dict[str, Any]:
         """Keep when the server's process began beside its number, which the system may give to another one day."""

@@ -65,6 +65,16 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         """Turn the form's fields into options; they are checked like those of the API."""
         return {name: values[0] for name, values in formdata.items() if name != "_xsrf" and values}
 
+    def options_from_query(self, query_options: Mapping[str, list[str]]) -> dict[str, Any]:  # noqa: ARG002
+        """Take no options from an address: a link on any page could start servers in its reader's name.
+
+        Raises
+        ------
+        SpawnRefusal
+            Always.
+        """
+        raise SpawnRefusal("A link starts no server: choose below and press Start.", 400)
+
     async def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:  # noqa: ARG002
         """Check the choice and set everything that follows from it anew."""
         if reason := read_notice(self.settings.state).draining:

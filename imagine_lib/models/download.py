@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from imagine_lib.errors import ModelError, UsageError
+from imagine_lib.notebook import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -160,5 +160,4 @@ class _Lines:
         if time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
             of = f" of {total / 1e6:.0f}" if total else ""
-            # A notebook shows standard error as an error.
-            print(f"Fetched {done / 1e6:.0f}{of} MB", file=sys.stdout if "ipykernel" in sys.modules else sys.stderr)
+            print(f"Fetched {done / 1e6:.0f}{of} MB", file=messages())

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from imagine_lib.errors import StorageError
@@ -85,7 +85,8 @@ class Copy:
         StorageError
             The disk is full.
         """
-        put_down(self.target(entry.path), content, entry.modified.timestamp() if entry.modified else None)
+        moment = entry.modified
+        put_down(self.target(entry.path), content, moment.timestamp() if moment else None)
         self.note(entry)
 
     def note(self, entry: Entry) -> None:
@@ -101,8 +102,11 @@ class Copy:
             self.target(entry.path): entry.folder for entry in entries if entry.path != self._path or not entry.folder
         }
         folders = {self.files, *(path for path, folder in kept.items() if folder)}
-        for path in list(kept):
-            folders.update(above for above in path.parents if above.is_relative_to(self.files))
+        for path in kept:
+            above = path.parent
+            while above not in folders:
+                folders.add(above)
+                above = above.parent
         for place, names, others in os.walk(self.files, topdown=False):
             for name in others:
                 if kept.get(Path(place, name), True):
@@ -126,9 +130,8 @@ class Copy:
         StorageError
             Its name leads out of the copy.
         """
-        name = PurePosixPath(path)
-        relative = name.relative_to(self._path) if path != self._path else PurePosixPath(name.name)
-        if ".." in relative.parts or "\0" in path:
+        relative = path[len(self._path) :].lstrip("/") or path.rpartition("/")[2]
+        if ".." in relative.split("/") or "\0" in path:
             raise StorageError(f"{shown(path)} has a name that cannot be stored on this machine.")
         return self.files / relative
 

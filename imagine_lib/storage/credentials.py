@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 
 from imagine_lib.errors import StorageError
 from imagine_lib.identity import iam_token
-from imagine_lib.storage.refusals import dead_credential
+from imagine_lib.storage.refusals import NotLinked, dead_credential
 
 DEFAULT_FILE = Path("~/.config/imagine/storage.json")
 DEAD_SECONDS = 1800
@@ -35,6 +35,8 @@ class Credential(BaseModel):
     """Base address of the server."""
     user: str
     """The account's id, as in ``/remote.php/dav/files/USER``."""
+    login: str = ""
+    """The name that the password belongs to, where that is not the id: who signs in by e-mail gets one for that."""
     password: SecretStr = SecretStr("")
     bearer: bool = False
     """Whether the user's token of the IAM opens it, in place of a password."""
@@ -57,7 +59,11 @@ class Credential(BaseModel):
         """
         if self.bearer:
             return f"Bearer {iam_token(self.audience)}"
-        return httpx.BasicAuth(self.user, self.password.get_secret_value())._auth_header
+        return httpx.BasicAuth(*self.basic())._auth_header
+
+    def basic(self) -> tuple[str, str]:
+        """Return the name and the password that open the storage, where no token does."""
+        return self.login or self.user, self.password.get_secret_value()
 
 
 def credential_file() -> Path:
@@ -74,19 +80,19 @@ def read_credential() -> Credential:
 
     Raises
     ------
-    StorageError
-        There is none, or the file cannot be read.
+    NotLinked
+        There is none, or it cannot be read.
     """
     path = credential_file()
     try:
         return Credential.model_validate(json.loads(path.read_text()))
     except FileNotFoundError:
-        raise StorageError(
-            f"No storage is linked: {path} does not exist; restart your server from the hub to link it."
+        raise NotLinked(
+            f"No storage is linked: {path} does not exist; link yours on the hub's page Storage."
         ) from None
     except (OSError, ValueError, ValidationError):
-        raise StorageError(
-            f"The storage credential in {path} cannot be read; restart your server from the hub to renew it."
+        raise NotLinked(
+            f"The storage credential in {path} cannot be read; link your storage again on the hub's page Storage."
         ) from None
 
 
@@ -149,7 +155,7 @@ def cache_folder() -> Path:
 
 
 def _grave(credential: Credential) -> Path:
-    told = "\0".join((credential.url, credential.user, credential.password.get_secret_value()))
+    told = "\0".join((credential.url, *credential.basic()))
     return cache_folder() / "refused" / hashlib.sha256(told.encode()).hexdigest()
 
 

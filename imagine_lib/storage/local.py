@@ -104,17 +104,20 @@ def _arriving(target: Path, check: Callable[[], None] | None) -> Iterator[Path]:
     """Give a place for a file that becomes the target when the block is left without an error."""
     arriving = target.with_name(f"{ARRIVING}{secrets.token_hex(8)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        arriving.touch(exist_ok=False)
+        try:
+            arriving.touch(exist_ok=False)
+        except FileNotFoundError:  # once a folder, and not once a file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            arriving.touch(exist_ok=False)
         yield arriving
         if check:
             check()
         arriving.replace(target)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            arriving.unlink()
+        if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+            raise
         raise StorageError(
             f"The local copy {target} could not be written ({error.strerror}); free some disk space."
         ) from None
-    finally:
-        arriving.unlink(missing_ok=True)

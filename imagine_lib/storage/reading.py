@@ -171,7 +171,8 @@ def _condition(etag: str) -> dict[str, str]:
 
 
 def _range(start: int, end: int | None) -> str:
-    return f"bytes={start}" if start < 0 else f"bytes={start}-{'' if end is None else end - 1}"
+    """Ask for a part; never for byte 0 alone, since a Nextcloud takes a last byte of 0 for none and sends all."""
+    return f"bytes={start}" if start < 0 else f"bytes={start}-{'' if end is None else max(1, end - 1)}"
 
 
 async def _part(response: httpx.Response, _: str, start: int, end: int | None) -> Bytes:
@@ -179,6 +180,7 @@ async def _part(response: httpx.Response, _: str, start: int, end: int | None) -
     total, first = total_of(response), _first(response)
     expected = max(0, total + start) if start < 0 else start
     last = total if end is None else min(end, total)
+    content = content[: last - expected]
     if first != expected or len(content) != last - expected:
         raise Damaged
     return Bytes(content, total, entity_tag(response), moment_of(response))

@@ -31,6 +31,14 @@ class Unavailable(StorageError):  # noqa: N818
     """The storage takes nothing at all for now; to go on with other files would be of no use."""
 
 
+class NotLinked(StorageError):  # noqa: N818
+    """There is no storage to speak to."""
+
+
+class DeadCredential(Unavailable):
+    """The storage no longer accepts the key."""
+
+
 class Refusal(StorageError):  # noqa: N818
     """The storage refused a request for good.
 
@@ -108,11 +116,10 @@ def led_away(url: str, target: str) -> Unavailable:
     )
 
 
-def dead_credential() -> Unavailable:
+def dead_credential() -> DeadCredential:
     """Return the error of a key that opens nothing any more."""
-    return Unavailable(
-        "Your storage no longer accepts this server's credential; restart your server from the hub, "
-        "or link your storage again there."
+    return DeadCredential(
+        "Your storage no longer accepts this server's credential; link your storage again on the hub's page Storage."
     )
 
 

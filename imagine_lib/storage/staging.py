@@ -5,9 +5,9 @@ Training never reads through the mount: a folder is copied to local disk once, a
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from imagine_lib.notebook import messages
 from imagine_lib.storage.copies import Copy
 from imagine_lib.storage.dav import shown
 from imagine_lib.storage.fetching import fetch_many
@@ -127,5 +127,4 @@ async def _fetch(
 
 def _print_progress(done: int, total: int) -> None:
     if done == total or done % _EVERY == 0:
-        stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr  # a notebook shows the latter as an error
-        print(f"Fetched {done} of {total} files from Nextcloud", file=stream)
+        print(f"Fetched {done} of {total} files from Nextcloud", file=messages())

@@ -8,7 +8,7 @@ import sys
 from tests.benchmarks.hardware import keep_to_two_processors
 from tests.benchmarks.options import read_options
 
-BENCHMARKS = ("importing", "reading", "predicting", "head", "training", "gpu")
+BENCHMARKS = ("importing", "reading", "predicting", "head", "training", "storage", "gpu")
 
 
 def main(arguments: list[str]) -> None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from imagine_lib import wire
+from tests.local.storage.conftest import iam, server, start  # noqa: F401  # fixtures
+
+from .drives import drive, drive_lab  # noqa: F401  # fixtures
+from .labs import Lab, make_home, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +24,6 @@ if TYPE_CHECKING:
 SHA256 = "0" * 64
 
 PREFIX = "/services/imagine"
-
-SETTINGS = Path(".jupyter/lab/user-settings/@jupyterlab/apputils-extension")
-"""Where, in a home, the Lab keeps its settings of theme and notifications."""
 
 HUB_TOKEN = secrets.token_hex(16)
 """The token that only the Lab's server part and the platform may see."""
@@ -193,9 +186,9 @@ class FakePlatform:
         return 404, problem(404, "There is no such thing: 100 % sure.")
 
 
-def page(items: list[Any], start: int = 0, limit: int = 50) -> dict[str, Any]:
-    end = start + limit
-    return {"items": items[start:end], "total": len(items), "next": end if end < len(items) else None}
+def page(items: list[Any], first: int = 0, limit: int = 50) -> dict[str, Any]:
+    end = first + limit
+    return {"items": items[first:end], "total": len(items), "next": end if end < len(items) else None}
 
 
 def problem(status: int, detail: str) -> dict[str, Any]:
@@ -228,19 +221,19 @@ def _serve(fake: FakePlatform) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake.url = f"http://127.0.0.1:{server.server_port}{PREFIX}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    fake.url = f"http://127.0.0.1:{listener.server_port}{PREFIX}"
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    return listener
 
 
 @pytest.fixture(scope="session")
 def platform_process() -> Iterator[FakePlatform]:
     fake = FakePlatform()
-    server = _serve(fake)
+    listener = _serve(fake)
     yield fake
-    server.shutdown()
-    server.server_close()
+    listener.shutdown()
+    listener.server_close()
 
 
 @pytest.fixture
@@ -252,117 +245,6 @@ def platform(platform_process: FakePlatform) -> FakePlatform:
     platform_process.shared = [published("ada", "copepods", 3)]
     platform_process.down = False
     return platform_process
-
-
-@dataclass
-class Lab:
-    """A running JupyterLab."""
-
-    url: str
-    token: str
-    home: Path
-    log: Path
-
-    def withdraw(self, model: str, body: Any, **options: Any) -> httpx.Response:
-        """Ask to withdraw version 3; signed in by the Lab's token unless told otherwise."""
-        options = {"headers": {"Authorization": f"token {self.token}"}} | options
-        url = f"{self.url}/imagine/models/{model}/versions/3/withdraw"
-        return httpx.post(url, json=body, trust_env=False, timeout=30, **options)
-
-    def get(self, path: str, token: str | None = None) -> httpx.Response:
-        headers = {"Authorization": f"token {self.token if token is None else token}"}
-        return httpx.get(f"{self.url}/imagine/{path}", headers=headers, trust_env=False, timeout=30)
-
-
-def notebook(*cells: str) -> str:
-    """Write a notebook whose cells are Markdown."""
-    written = [
-        {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": text} for n, text in enumerate(cells)
-    ]
-    return json.dumps({"cells": written, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-
-
-def write_tutorials(home: Path) -> None:
-    folder = home / "tutorials"
-    folder.mkdir()
-    (folder / "02-share.ipynb").write_text(notebook("# Share *it* with `friends`", "By [link](http://x) only."))
-    first = notebook("Not a title", "# Your first model\n\nLoad a model,\nlook at **what** it says.\n\nMore.")
-    (folder / "01-first.ipynb").write_text(first)
-    (folder / "03-broken.ipynb").write_text("{ this is no JSON")
-    (folder / "04-list.ipynb").write_text("[]")
-    (folder / "05-cells.ipynb").write_text('{"cells": [{"cell_type": "markdown"}, 3]}')
-    (folder / "06-bytes.ipynb").write_bytes(b"\xff\xfe\x00")
-    (folder / "07-deep.ipynb").write_text("[" * 200_000)
-    (folder / "08-folder.ipynb").mkdir()
-    (folder / "notes.txt").write_text("# Not a notebook")
-
-
-@contextmanager
-def running_lab(home: Path, environment: dict[str, str]) -> Iterator[Lab]:
-    """Start JupyterLab as its own process on loopback, and end it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
-    settings = {
-        "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": str(port),
-        "ServerApp.port_retries": "0",
-        "ServerApp.open_browser": "False",
-        "ServerApp.allow_root": "True",
-        "ServerApp.root_dir": str(home),
-        "IdentityProvider.token": token,
-        "LabApp.extension_manager": "readonly",
-        "LabApp.news_url": "",
-    }
-    log = home.parent / f"{home.name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *(f"--{key}={value}" for key, value in settings.items())],
-            cwd=home,
-            env={**inherited, "HOME": str(home), **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        lab = Lab(f"http://127.0.0.1:{port}", token, home, log)
-        wait_until(lambda: process.poll() is not None or _answers(lab), 60, f"JupyterLab did not start: see {log}")
-        assert process.poll() is None, log.read_text()
-        yield lab
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _answers(lab: Lab) -> bool:
-    try:
-        return httpx.get(f"{lab.url}/api", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(message)
-        time.sleep(0.1)
-
-
-def make_home(folder: Path) -> Path:
-    """Make a home as a user of the workspace has it, with the Lab's question about news answered."""
-    folder.mkdir()
-    write_tutorials(folder)
-    settings = folder / SETTINGS
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,18 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from jupyter_core.paths import jupyter_path
 
 SOURCE = Path(__file__).parents[2] / "extensions" / "imagine_lab"
 
-INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "imagine-lab"
+INSTALLED = next(
+    (path for folder in jupyter_path("labextensions") if (path := Path(folder, "imagine-lab")).is_dir()), Path()
+)
+"""Where the Lab finds it."""
 
 
 def test_what_the_browser_loads_is_small() -> None:

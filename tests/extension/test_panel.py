@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, expect, sync_playwright
 
-from .conftest import HUB_TOKEN, SETTINGS, FakePlatform, Lab, problem, published, wait_until
+from .conftest import HUB_TOKEN, FakePlatform, problem, published
+from .labs import SETTINGS, Lab, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

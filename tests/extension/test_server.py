@@ -9,7 +9,8 @@ import httpx
 import pytest
 from imagine_lab import tutorials
 
-from .conftest import CATALOGUE, HUB_TOKEN, FakePlatform, Lab, make_home, notebook, problem, published, running_lab
+from .conftest import CATALOGUE, HUB_TOKEN, FakePlatform, problem, published
+from .labs import Lab, make_home, notebook, running_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,14 @@ FIELD = re.compile(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
 class Hub:
     """The hub, its IAM, and what the tests do to them."""
 
-    def __init__(self, folder: Path, dress: str = "plain", token_seconds: int = 3600, **iam: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dress: str = "plain",
+        token_seconds: int = 3600,
+        storage: dict[str, Any] | None = None,
+        **iam: Any,
+    ) -> None:
         self.folder = folder
         self.port, self.iam_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -61,6 +68,7 @@ class Hub:
             "audit_file": str(folder / "audit.jsonl"),
             "operator_token_file": str(folder / "operator-token"),
             "platform": {"token_file": str(folder / "platform-token")},
+            "storage": storage or {},
             "iam": {"issuer": self.passage.url, "client_secret_file": str(folder / "secret"), **iam},
         }
         (folder / "settings.yml").write_text(yaml.safe_dump(settings))

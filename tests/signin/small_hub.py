@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import LocalProcessSpawner
 
 from hub_config import settings
 from hub_config.configure import configure
+from hub_config.link.linker import Linker
 
+if TYPE_CHECKING:
+    from imagine_lib.storage.credentials import Credential
+
+FOLDER = Path(os.environ["SMALL_HUB_TOKENS"])
 SERVER = """
 import http.server, os, urllib.parse
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -59,8 +64,23 @@ class PortSpawner(LocalProcessSpawner):  # type: ignore[misc]
     async def start(self) -> tuple[str, int]:
         """Write the server's token where the test finds it."""
         address: tuple[str, int] = await super().start()
-        (Path(os.environ["SMALL_HUB_TOKENS"]) / self.user.name).write_text(self.api_token)
+        (FOLDER / self.user.name).write_text(self.api_token)
         return address
+
+    @property
+    def linker(self) -> Linker:
+        """What knows the user's storage."""
+        return Linker(self.user.db, chosen.storage)
+
+    async def renew_storage(self, credential: Credential) -> list[str]:
+        """Note the key that the server has now."""
+        (FOLDER / f"{self.user.name}.key").write_text(credential.password.get_secret_value())
+        return []
+
+    async def take_storage(self) -> list[str]:
+        """Note that it has none."""
+        (FOLDER / f"{self.user.name}.key").unlink()
+        return ["2 files were not sent."]
 
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821

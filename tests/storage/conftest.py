@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagine_lib.storage import Credential, NextcloudFileSystem
-from tests.local.storage.conftest import PROJECT, Account, iam, server, start  # noqa: F401  # fixtures
+from tests.local.storage.conftest import elsewhere, embedded_only, iam, server, start, unguarded  # noqa: F401
+from tests.local.storage.servers import PROJECT
 from tests.storage.passage import Passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.local.storage.account import Account
 
 
 @dataclass

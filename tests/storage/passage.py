@@ -130,10 +130,15 @@ class Passage:
         cut = fault == "half an answer" and len(content) > 1
         self._send(handler, status, headers, content, cut)
 
+    def _connection(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self.target.scheme == "https" else http.client.HTTPConnection
+        return kind(self.target.hostname or "", self.target.port, timeout=30)
+
     def _pass(self, handler, body: bytes):
-        connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=30)
+        connection = self._connection()
         try:
             headers = {name: value for name, value in handler.headers.items() if name.lower() != "connection"}
+            headers["Host"] = self.target.netloc
             connection.request(handler.command, handler.path, body or None, headers)
             answer = connection.getresponse()
             kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP]
@@ -142,7 +147,7 @@ class Passage:
             connection.close()
 
     def _pass_half(self, handler, body: bytes) -> None:
-        connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=30)
+        connection = self._connection()
         connection.putrequest(handler.command, handler.path, skip_accept_encoding=True, skip_host=True)
         for name, value in handler.headers.items():
             connection.putheader(name, value)

@@ -82,7 +82,7 @@ def test_a_wrong_password_is_tried_once_by_all_together(scripted):
         messages = set(pool.map(ask, range(20)))
     assert len(server.asked) == 1
     (message,) = messages
-    assert message.startswith("Your storage no longer accepts this server's credential; restart your server")
+    assert message.startswith("Your storage no longer accepts this server's credential; link your storage again")
     assert "secret" not in message
 
 

@@ -12,20 +12,26 @@ import pytest
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import stage
+from imagine_lib.storage.bulk import put_many
+from imagine_lib.storage.content import Content
+from imagine_lib.storage.wishes import Wish
 
 STAGE = "from imagine_lib.storage import stage; print('at', stage('nextcloud:/set'))"
 
 
 def fill(place, count: int, seed: int = 1, size: int = 2000, folder: str = "set") -> dict[str, bytes]:
-    """Put files into the account's home on the server's disk, as if they had always been there."""
+    """Put files into the account's home, past the passage."""
     source = random.Random(seed)
     contents = {}
     for number in range(count):
         name = f"{'abc'[number % 3]}/ü {number:04}#%.bin"
         contents[name] = source.randbytes(source.randrange(size))
-        target = place.account.home / folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(contents[name])
+    below = f"{folder}/" if folder else ""
+    wishes = [Wish(f"{below}{name}", Content.of(content)) for name, content in contents.items()]
+    done, failed = [], []
+    fs = place.directly()
+    fs.run(put_many(fs.client, wishes, lambda wish, _: done.append(wish), lambda wish, _: failed.append(wish)))
+    assert (len(done), failed) == (count, [])
     return contents
 
 

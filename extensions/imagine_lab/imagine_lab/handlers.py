@@ -14,6 +14,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from . import sources, tutorials
+from .drive import handlers as drive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -141,5 +142,6 @@ def add_handlers(web_app: web.Application) -> None:
             (address("models", "([^/]+)", "([^/]+)"), ModelHandler),
             (address("models", "([^/]+)", "([^/]+)", "versions", "([1-9][0-9]{0,8})", "withdraw"), WithdrawHandler),
             (address("tutorials"), TutorialsHandler),
+            *((address(path), handler) for path, handler in drive.addresses()),
         ],
     )

@@ -1,4 +1,4 @@
-/** The panel's icon: a pennate diatom, drawn for this project. */
+/** The icons of the panel (a pennate diatom) and the drive (a cloud), drawn for this project. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
 
@@ -10,4 +10,9 @@ const DIATOM = `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" v
   </g>
 </svg>`;
 
+const CLOUD = `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 24 24">
+  <path class="jp-icon3" fill="#616161" d="M6.7 19.4A5.2 5.2 0 0 1 5.9 9.1 6.8 6.8 0 0 1 18.7 9.8 4.9 4.9 0 0 1 17.6 19.4Z"/>
+</svg>`;
+
 export const diatomIcon = new LabIcon({ name: 'imagine-lab:diatom', svgstr: DIATOM });
+export const cloudIcon = new LabIcon({ name: 'imagine-lab:cloud', svgstr: CLOUD });

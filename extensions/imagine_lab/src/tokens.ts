@@ -1,9 +1,15 @@
-/** The names by which the Lab knows the panel, its commands and what it remembers. */
+/** The names by which the Lab knows the panel, the drive, their commands and what they remember. */
 
 export const PANEL_PLUGIN = 'imagine-lab:panel';
 export const TUTORIALS_PLUGIN = 'imagine-lab:tutorials';
 
+export const DRIVE_PLUGIN = 'imagine-lab:nextcloud';
+
 export const PANEL_ID = 'imagine-lab-panel';
+export const DRIVE_BROWSER = 'imagine-lab-nextcloud';
+
+/** What paths on the drive begin with. The library takes them as they are. */
+export const DRIVE = 'nextcloud';
 export const OPEN_TUTORIAL = 'imagine-lab:open-tutorial';
 
 /** State database key: whether the panel has been shown to this user once. */

@@ -17,11 +17,11 @@ def origins() -> set[str]:
 
 
 def homes() -> list[dict[str, str]]:
-    """Return name and start page of each trusted application, for the way back to it."""
+    """Return name and start page of each trusted application that people go back to when they sign out."""
     return [
         {"name": client.name, "url": _origin(uri)}
         for client in Client.objects.filter(skip_consent=True).order_by("name")
-        for uri in client.get_redirect_uris()[:1]
+        for uri in client.get_post_logout_redirect_uris()[:1]
     ]
 
 

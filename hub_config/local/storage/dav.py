@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
 
 _ALLOW = "OPTIONS, GET, HEAD, DELETE, PROPFIND, PUT, PROPPATCH, COPY, MOVE, REPORT"
-_LEFT_OUT = ("LOCK", "UNLOCK", "SEARCH", "REPORT")
+_LEFT_OUT = ("LOCK", "UNLOCK", "SEARCH", "REPORT", "POST")
 
 
 def answer(services: Services, request: Request, world: World, parts: list[str]) -> Response:

@@ -81,8 +81,9 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
     if not start:
         first, last = max(0, size - int(end)), size - 1
     else:
-        first, last = int(start), min(int(end), size - 1) if end else size - 1
-        if end and int(end) < first:
+        # As on Nextcloud: a last byte of 0 is taken for none, and the whole file is sent.
+        first, last = int(start), min(int(end), size - 1) if end and int(end) else size - 1
+        if end and 0 < int(end) < first:
             return None
     if first >= size:
         raise Refused(416, "The requested range lies beyond the end.", headers=[("Content-Range", f"bytes */{size}")])

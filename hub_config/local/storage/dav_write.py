@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .dav_properties import LAST_MODIFIED, READ_ONLY
 from .dav_store import file_target, hasher, receive, seconds, settle, stored, target
-from .disk import set_time, stamp
+from .disk import set_time
 from .errors import Refused
 from .shares import Right
 
@@ -113,10 +113,6 @@ def _free_name(visit: Visit, parts: list[str]) -> list[str]:
 
 
 def _touch(entry: Entry, moment: int) -> None:
-    """Set a file's time; its stored checksum stays good, for the content is the same."""
-    record = entry.record
+    """Set a file's time; as on Nextcloud, its stored checksum is lost with the old one."""
     set_time(entry.node.disk, moment)
     os.utime(Path(entry.node.disk).parent)  # a large folder's tag rests on its own times
-    if record.checksum:
-        kept = stamp(Path(entry.node.disk).stat())
-        entry.visit.services.nodes.uploaded(entry.spot.owner, entry.spot.path, kept, record.checksum, None)

@@ -124,7 +124,7 @@ class Sharing:
 
     def _entry(self, request: Request, user: User, path: str) -> Entry:
         parts = plain_segments(path)
-        entry = Visit(self._services, request, self._services.home(user)).find(parts) if path else None
+        entry = Visit(self._services, request, self._services.home(user)).find(parts)
         if entry is None:
             raise Refused(404, "Wrong path, file/folder does not exist")
         return entry
@@ -200,9 +200,9 @@ class Sharing:
 
 def _kind(text: str) -> Kind:
     try:
-        return Kind(int(text))
+        return Kind(int(text or Kind.USER))
     except ValueError:
-        raise Refused(400, "Unknown share type") from None
+        raise Refused(403, "Unknown share type") from None
 
 
 def _allowed(wanted: Right, kind: Kind, *, is_folder: bool) -> Right:

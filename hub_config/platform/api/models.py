@@ -1,6 +1,6 @@
 """The addresses of shared models and their files."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
@@ -21,9 +21,11 @@ STRANGERS_FILE = {
     "Cache-Control": "private, no-cache",
 }
 """A package may hold HTML from anyone: no browser may ever show it as a page of the hub."""
+BROUGHT_BEFORE: dict[int | str, dict[str, Any]] = {200: {"description": "You had brought it before."}}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "It is what `If-None-Match` names."}}
 
 
-@router.put("/blobs/{sha256}", status_code=201, openapi_extra=RAW_BODY)
+@router.put("/blobs/{sha256}", status_code=201, openapi_extra=RAW_BODY, responses=BROUGHT_BEFORE)
 async def upload(use: Use, caller: SignedIn, sha256: Hash, request: Request, response: Response) -> dict[str, str]:
     """Take a file of a package in: 201 when it is new, 200 when you had brought it before."""
     length = int(request.headers["content-length"])
@@ -32,7 +34,7 @@ async def upload(use: Use, caller: SignedIn, sha256: Hash, request: Request, res
     return {"sha256": sha256}
 
 
-@router.post("/models/{name}/versions", status_code=201)
+@router.post("/models/{name}/versions", status_code=201, responses=BROUGHT_BEFORE)
 def publish(use: Use, caller: SignedIn, name: Name, body: PublishRequest, response: Response) -> Published:
     """Publish uploaded files: 201 for a new version, 200 when this very package was published before."""
     version, new = use.models.publish(caller, name, body)
@@ -61,7 +63,11 @@ def one_version(use: Use, caller: SignedIn, owner: Owner, name: Name, version: V
     return use.models.version(caller, owner, name, number(version))
 
 
-@router.get("/models/{owner}/{name}/versions/{version}/files/{path:path}", response_class=StreamingResponse)
+@router.get(
+    "/models/{owner}/{name}/versions/{version}/files/{path:path}",
+    response_class=StreamingResponse,
+    responses=UNCHANGED,
+)
 def download(
     use: Use,
     caller: SignedIn,

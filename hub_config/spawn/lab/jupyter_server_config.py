@@ -10,6 +10,7 @@ c.ServerApp.tornado_settings = {
     # After signing out, Back must not show a page of before. Static files say themselves how long they keep.
     "headers": {"Cache-Control": "no-store"},
 }
+c.HubOAuth.cache_max_age = 30  # seconds for which a copied cookie opens this server after its owner has signed out
 c.ContentsManager.allow_hidden = False
 c.FileContentsManager.delete_to_trash = False
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "--rcfile", str(Path(__file__).parent / "bashrc")]}

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from hub_config.local.storage.archive import archive
-from tests.local.storage.conftest import multistatus, propfind
+from tests.local.storage.account import multistatus, propfind
 
 ODD = ["a b", "ö", "e\u0301"[0] + "x", "🐟", "100%", "a#b?", "日本語"]
 

@@ -16,7 +16,7 @@ import pytest
 def half_a_put(account, path: str, sent: int, said: int) -> socket.socket:
     """Begin an upload and leave it there."""
     connection = socket.create_connection(("127.0.0.1", account.server.port), timeout=20)
-    head = f"PUT {account.root}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {account.basic}\r\n"
+    head = f"PUT {account.root}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {account.basic}\r\n"
     connection.sendall(f"{head}Content-Length: {said}\r\n\r\n".encode() + b"n" * sent)
     return connection
 
@@ -28,23 +28,19 @@ def wait_for(condition) -> None:
         time.sleep(0.02)
 
 
-def incoming(server) -> list[str]:
-    return [str(path) for path in (server.state / "incoming").rglob("*")]
-
-
 @pytest.mark.parametrize("old", [b"old", None])
 def test_an_upload_that_breaks_off(server, alice, old):
     if old:
         alice.put("/f", old)
     before = alice.listing("/", "d:getetag", "oc:id")
     connection = half_a_put(alice, "/f", 600_000, 2_000_000)
-    wait_for(lambda: incoming(server))
+    wait_for(lambda: server.drafts())
     assert alice.listing("/", "d:getetag", "oc:id") == before
     connection.shutdown(socket.SHUT_WR)
     answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 400")
     connection.close()
-    wait_for(lambda: not incoming(server))
+    wait_for(lambda: not server.drafts())
     assert alice.listing("/", "d:getetag", "oc:id") == before
     assert (alice.read("/f") == old) if old else (alice.send("GET", "/f").status_code == 404)
 
@@ -56,7 +52,7 @@ def test_an_upload_in_chunks_is_stored_whole_or_not_at_all(server, alice):
 
     assert alice.put("/f", blocks()).status_code == 201
     assert alice.read("/f") == b"".join(blocks())
-    head = f"PUT {alice.root}/f HTTP/1.1\r\nHost: x\r\nAuthorization: {alice.basic}\r\n"
+    head = f"PUT {alice.root}/f HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {alice.basic}\r\n"
     head += "Transfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(head.encode() + b"5\r\nhello\r\n")
@@ -70,7 +66,7 @@ def test_kill_in_the_middle_of_an_upload(start):
     alice = server.account("alice")
     tag = alice.put("/f", b"old").headers["ETag"]
     connections = [half_a_put(alice, path, 600_000, 2_000_000) for path in ("/f", "/new")]
-    wait_for(lambda: sum(path.endswith("draft") for path in incoming(server)) == 2)
+    wait_for(lambda: sum(path.endswith("draft") for path in server.drafts()) == 2)
     server.end(signal.SIGKILL)
     for connection in connections:
         connection.close()
@@ -79,7 +75,7 @@ def test_kill_in_the_middle_of_an_upload(start):
     assert alice.listing("/", "d:getetag")["/f"] == {"d:getetag": tag}
     assert list(alice.listing()) == ["/", "/f"]
     assert [path.name for path in alice.home.iterdir()] == ["f"]
-    assert incoming(server) == []
+    assert server.drafts() == []
 
 
 def test_a_restart_keeps_everything(start):
@@ -123,7 +119,7 @@ def test_a_file_larger_than_the_disk_takes(start):
     assert alice.read("/f") == b"old"
     assert list(alice.listing()) == ["/", "/f"]
     assert alice.put("/g", b"still works").status_code == 201
-    assert incoming(server) == []
+    assert server.drafts() == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
@@ -153,9 +149,8 @@ def test_a_disk_that_is_full(start, tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_the_quota(start):
-    server = start(IMAGINE_STORAGE_QUOTA="1000000")
-    alice = server.account("alice")
+def test_the_quota(limited):
+    alice = limited(1_000_000)
     assert alice.put("/f", b"x" * 600_000).status_code == 201
     too_much = alice.put("/g", b"x" * 600_000)
     assert too_much.status_code == 507
@@ -177,7 +172,7 @@ def test_the_quota_refuses_before_it_reads(start):
     server = start(IMAGINE_STORAGE_QUOTA="1000")
     alice = server.account("alice")
     connection = half_a_put(alice, "/f", 0, 900)
-    wait_for(lambda: incoming(server))
+    wait_for(lambda: server.drafts())
     other = half_a_put(alice, "/g", 0, 900)
     other.sendall(b"x" * 900)
     assert other.recv(65536).startswith(b"HTTP/1.1 507")
@@ -212,7 +207,7 @@ def test_twelve_uploads_of_one_file(alice):
 def test_a_file_being_written_is_locked_with_the_folders_above_it(server, alice):
     alice.send("MKCOL", "/d")
     connection = half_a_put(alice, "/d/f", 100, 200)
-    wait_for(lambda: incoming(server))
+    wait_for(lambda: server.drafts())
     for answer in (alice.put("/d/f"), alice.send("DELETE", "/d"), alice.move("/d", "/e")):
         assert answer.status_code == 423
         assert "Exception\\FileLocked" in answer.text

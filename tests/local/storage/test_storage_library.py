@@ -17,17 +17,17 @@ import imagine_lib as im
 from imagine_lib.data.synthetic import write_dataset
 from imagine_lib.errors import DataError, StorageError
 from imagine_lib.storage import NextcloudFileSystem, stage
-from tests.local.storage.conftest import PROJECT
+from tests.local.storage.servers import PROJECT
 
 if TYPE_CHECKING:
-    from tests.local.storage.conftest import IAM, Server
+    from tests.local.storage.servers import Embedded
 
 RETRAIN = str(PROJECT / "notebooks" / "runs" / "retrain.ipynb")
 NAMES = ["plain.txt", "with space.txt", "100%.txt", "a#b.txt", "what?.txt", "a+b.txt", "[x].txt", "Ångström ☂.txt"]
 
 
 @pytest.fixture
-def files(server: Server, iam: IAM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NextcloudFileSystem:
+def files(server: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NextcloudFileSystem:
     account = server.account()
     credential = tmp_path / "storage.json"
     credential.write_text(json.dumps({"url": server.url, "user": account.uid, "password": account.password}))
@@ -45,9 +45,10 @@ def test_odd_names_come_back_as_they_went(files: NextcloudFileSystem) -> None:
 
 
 def test_fsspec_finds_it_by_its_protocol(files: NextcloudFileSystem) -> None:
-    with fsspec.open("nextcloud:/a.txt", "wb") as file:
+    with fsspec.open("nextcloud://a.txt", "wb") as file:
         file.write(b"whole")
-    with fsspec.open("nextcloud:/a.txt", "rb") as file:
+    assert files.cat_file("a.txt") == b"whole"
+    with fsspec.open("nextcloud://a.txt", "rb") as file:
         assert file.read() == b"whole"
 
 
@@ -127,7 +128,7 @@ def test_what_is_not_there_says_so(files: NextcloudFileSystem) -> None:
         im.open_dataset("nextcloud:/nothing")
 
 
-def test_a_dead_credential_says_so(files: NextcloudFileSystem, tmp_path: Path) -> None:
+def test_a_dead_credential_says_so(unguarded: None, files: NextcloudFileSystem, tmp_path: Path) -> None:
     path = tmp_path / "storage.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"password": "wrong"}))
     with pytest.raises(StorageError, match="no longer accepts this server's credential"):
@@ -137,11 +138,11 @@ def test_a_dead_credential_says_so(files: NextcloudFileSystem, tmp_path: Path) -
 @pytest.mark.parametrize("content", ["", "{", '{"url": 1}', "[]"])
 def test_a_damaged_credential_says_so(files: NextcloudFileSystem, tmp_path: Path, content: str) -> None:
     (tmp_path / "storage.json").write_text(content)
-    with pytest.raises(StorageError, match="cannot be read; restart your server from the hub to renew it"):
+    with pytest.raises(StorageError, match="cannot be read; link your storage again"):
         NextcloudFileSystem()
 
 
-def test_a_storage_that_is_down_is_not_an_empty_one(files: NextcloudFileSystem, server: Server) -> None:
+def test_a_storage_that_is_down_is_not_an_empty_one(files: NextcloudFileSystem, server: Embedded) -> None:
     server.process.send_signal(signal.SIGSTOP)
     try:
         files._client.timeout = 1

@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from hub_config.local.storage import login_flows
-from tests.local.storage.conftest import SECRET, Account, Server, free_port
+from tests.local.storage.account import Account
+from tests.local.storage.issuer import SECRET
+from tests.local.storage.servers import Embedded, free_port
 
 PROGRAM = "iMagine <hub> & friends"
 
@@ -29,10 +31,10 @@ def secret_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def linked(iam, tmp_path_factory, secret_file):
+def linked(embedded_only, iam, tmp_path_factory, secret_file):
     """A storage with an account at the IAM."""
     environment = {"IMAGINE_STORAGE_CLIENT_SECRET_FILE": secret_file}
-    running = Server(tmp_path_factory.mktemp("linked") / "state", environment, iam).start()
+    running = Embedded(tmp_path_factory.mktemp("linked") / "state", environment, iam).start()
     yield running
     assert running.end() == 0
     assert "Traceback" not in running.log.read_text()

@@ -100,7 +100,7 @@ def test_credentials_that_are_accepted(server, alice):
         assert (answer.status_code, answer.headers["X-User-Id"]) == (207, alice.uid)
 
 
-def test_credentials_that_are_refused(server, alice, bob):
+def test_credentials_that_are_refused(unguarded, server, alice, bob):
     bad = [
         basic(alice.uid, "wrong"),
         basic(alice.uid, ""),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.local.storage.conftest import multistatus, propfind
+from tests.local.storage.account import multistatus, propfind
 
 if TYPE_CHECKING:
     import httpx
@@ -155,9 +155,8 @@ def test_others_cannot_see_or_change_it(alice, bob):
     assert list(trash(alice)) == [path]
 
 
-def test_it_counts_for_no_quota_but_coming_back_does(start):
-    server = start(IMAGINE_STORAGE_QUOTA="1000000")
-    alice = server.account("alice")
+def test_it_counts_for_no_quota_but_coming_back_does(limited):
+    alice = limited(1_000_000)
     alice.put("/f", b"x" * 900_000)
     alice.send("DELETE", "/f")
     assert alice.put("/g", b"x" * 900_000).status_code == 201

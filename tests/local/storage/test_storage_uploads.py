@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.local.storage.conftest import multistatus, propfind
+from tests.local.storage.account import multistatus, propfind
 
 
 class Upload:
@@ -45,7 +45,7 @@ class Upload:
 
     @property
     def folder(self):
-        return self.account.server.state / "uploads" / self.account.uid / self.url.rpartition("/")[2]
+        return self.account.server.disk / "uploads" / self.account.uid / self.url.rpartition("/")[2]
 
 
 def test_chunks_become_one_file(alice):
@@ -129,7 +129,7 @@ def test_a_chunk_that_breaks_off_is_not_kept(alice):
     with pytest.raises(ConnectionResetError):
         upload.send("PUT", "1", broken(), Content_Length="900000")
     deadline = time.monotonic() + 10
-    while upload.put("2", b"").status_code == 423 or list((alice.server.state / "incoming").iterdir()):
+    while upload.put("2", b"").status_code == 423 or alice.server.drafts():
         assert time.monotonic() < deadline
     assert {path: found.get("d:getcontentlength") for path, found in upload.listing().items()}["/1"] == "3"
 
@@ -211,9 +211,8 @@ def test_an_upload_into_a_received_share(alice, bob):
     assert alice.read("/drop/big.bin") == b"from bob"
 
 
-def test_the_quota(start):
-    server = start(IMAGINE_STORAGE_QUOTA="1000000")
-    alice = server.account("alice")
+def test_the_quota(limited):
+    alice = limited(1_000_000)
     alice.put("/big.bin", b"x" * 600_000)
     upload = Upload(alice)
     assert upload.put("1", b"y" * 1000, OC_Total_Length="1000001").status_code == 507
@@ -263,7 +262,7 @@ def test_a_kill_at_any_moment_of_the_last_step_leaves_the_old_file_or_the_new_on
             assert upload.finish(OC_Total_Length=str(len(new))).status_code == 204
             assert alice.read("/big.bin") == new
         seen.add(content == old)
-        assert not list((server.state / "incoming").iterdir())
+        assert not server.drafts()
     assert True in seen
 
 
