@@ -11,6 +11,7 @@ import http.cookiejar
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+import httpcore
 import httpx
 
 from imagine_lib.storage.refusals import dead_credential, led_away
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HOPS = 4
 CONNECT_SECONDS = 10.0
 AGENT = "iMagine workspace"
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 1024**2  # its 64 KB keep a large file at two thirds of this speed
 _READING = {"GET", "HEAD", "PROPFIND"}
 _SAME_METHOD = {307, 308}
 
