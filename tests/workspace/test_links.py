@@ -356,6 +356,21 @@ def test_what_was_just_written_is_sent_before_the_server_is_gone(linking: Worksp
     server.stop_server()
     assert linking.mounts() == []
     assert (linking.state / "storage" / "data" / "rosa" / "files" / "last.bin").read_bytes() == content
+    assert list((linking.state / "mounts" / "rosa" / "cache").iterdir()) == []
+
+
+def test_a_mount_that_does_not_answer_has_sent_nothing(linking: Workspace, server: Person) -> None:
+    mounted = rclone(linking)
+    assert mounted is not None
+    with frozen(linking.service("storage")):
+        (mount(server) / "held-back.txt").write_text("maerl")
+        until(lambda: is_noted(linking, "held-back.txt"), 10, "rclone's note of what was written")
+        mounted.suspend()
+    page = press(server, "unlink")
+    assert "1 files that you had written to ~/nextcloud could not be sent" in html.unescape(page.text)
+    link(server)
+    kept = linking.state / "storage" / "data" / "rosa" / "files" / "held-back.txt"
+    until(kept.exists, 20, "an end of sending what was held back")
 
 
 def test_what_cannot_be_sent_is_kept_said_and_sent_later(linking: Workspace, server: Person) -> None:
