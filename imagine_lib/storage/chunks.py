@@ -1,24 +1,29 @@
 """Stores a large file in chunks that stay on the server after a crash, so that the next try sends only the rest.
 
 The upload's name is made of the target and the content's identity: whoever uploads the same file to the same place
-finds the chunks that are there, and whoever changed the file does not. What a chunk's answer did not prove, the
-checksum of the assembled file does.
+finds the chunks that are there, and whoever changed the file does not. A chunk that was answered is noted on this
+machine, with whether the server's checksum proved it; one that was not noted is sent again, and a file of chunks that
+were not all proven is read back and compared.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage import refusals
 from imagine_lib.storage.client import whole
+from imagine_lib.storage.credentials import cache_folder
 from imagine_lib.storage.dav import shown
 from imagine_lib.storage.listing import members
+from imagine_lib.storage.local import write_atomically
 from imagine_lib.storage.refusals import Damaged
 from imagine_lib.storage.running import each
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from imagine_lib.storage.client import Nextcloud
@@ -45,24 +50,35 @@ async def put_in_chunks(cloud: Nextcloud, wish: Wish) -> str:
         "MKCOL", cloud.address(folder, "uploads"), about=shown(wish.path), headers=headers, allow=_MADE_OR_THERE
     )
     there = {entry.name: entry.size for entry in await members(cloud, folder, "uploads")}
-    numbers = [
-        number
-        for number, start in enumerate(range(0, content.size, length), start=1)
-        if there.get(f"{number:05}") != min(length, content.size - start)
-    ]
-    proven = len(numbers) * length >= content.size
-    digest = asyncio.create_task(asyncio.to_thread(content.digest))
+    starts = dict(enumerate(range(0, content.size, length), start=1))
+    notes = _notes(cloud, folder)
+    answered = {
+        number: proven
+        for number, proven in _read_notes(notes).items()
+        if number in starts and there.get(f"{number:05}") == min(length, content.size - starts[number])
+    }
+    with contextlib.suppress(OSError):  # on a full disk, what has arrived is sent again
+        write_atomically(notes, "".join(_note(number, proven) for number, proven in answered.items()).encode())
+    hashing = asyncio.create_task(asyncio.to_thread(content.digest))
 
     async def send(number: int) -> None:
-        nonlocal proven
-        proven &= await _send_chunk(cloud, wish, f"{folder}/{number:05}", (number - 1) * length, length, headers)
+        answered[number] = await _send_chunk(cloud, wish, f"{folder}/{number:05}", starts[number], length, headers)
+        with contextlib.suppress(OSError), notes.open("a", encoding="ascii") as file:
+            file.write(_note(number, answered[number]))
 
     parallel = (await cloud.capabilities()).parallel_chunks
     try:
-        await each(numbers, send, min(parallel, cloud.in_flight))
-        return await _assemble(cloud, wish, folder, headers, await digest, proven)
+        await each([number for number in starts if number not in answered], send, min(parallel, cloud.in_flight))
+        digest = await hashing
     finally:
-        digest.cancel()
+        hashing.cancel()
+    content.require_unchanged()
+    response = await _assemble(cloud, wish, folder, headers, digest)
+    proven = all(answered.values())
+    if response.is_success:
+        notes.unlink(missing_ok=True)
+        proven = proven and wish.has_length(await cloud.files("HEAD", wish.path))
+    return await wish.settled(cloud, response, proven=proven, digest=digest)
 
 
 def upload_name(wish: Wish) -> str:
@@ -105,24 +121,36 @@ async def _send_chunk(
 
 
 async def _assemble(
-    cloud: Nextcloud, wish: Wish, folder: str, headers: dict[str, str], digest: str, proven: bool
-) -> str:
+    cloud: Nextcloud, wish: Wish, folder: str, headers: dict[str, str], digest: str
+) -> httpx.Response:
     """Have the chunks put together in place of the target, if that is still what it was."""
     conditions = {"Overwrite": "F"} if wish.new else {}
     if wish.etag:
         conditions["If"] = f'<{cloud.address(wish.path)}> (["{wish.etag}"])'
-    asked = {**headers, **wish.headers(), **conditions, "OC-Checksum": f"SHA256:{digest}"}
-    if not proven:
-        asked["X-Hash"] = "sha256"
-    response = await cloud.request(
+    return await cloud.request(
         "MOVE",
         cloud.address(f"{folder}/.file", "uploads"),
         about=shown(wish.path),
-        headers=asked,
+        headers={**headers, **wish.headers(), **conditions, "OC-Checksum": f"SHA256:{digest}"},
         size=wish.content.size,
         allow=_REFUSED,
     )
-    stored = response.headers.get("X-Hash-SHA256", digest)
-    if response.is_success and stored.lower() != digest:
-        raise refusals.damaged(shown(wish.path))
-    return await wish.settled(cloud, response)
+
+
+def _notes(cloud: Nextcloud, folder: str) -> Path:
+    """Return where the chunks of an upload are noted that the server has answered."""
+    told = f"{cloud.user}@{cloud.url}\0{folder}"
+    return cache_folder() / "uploads" / hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def _note(number: int, proven: bool) -> str:
+    return f"{number:05}{'+' if proven else '-'}\n"
+
+
+def _read_notes(path: Path) -> dict[int, bool]:
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return {}
+    # A program that was killed leaves half a line.
+    return {int(line[:5]): line[5] == "+" for line in lines if len(line) == 6 and line[:5].isdecimal()}

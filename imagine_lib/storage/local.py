@@ -79,6 +79,7 @@ def put_down(
     with _arriving(target, check) as arriving, _create(arriving) as file:
         file.write(content)
         if mtime is not None:
+            file.flush()  # what is written after it dates the file anew
             os.utime(file.fileno(), (mtime, mtime))
 
 

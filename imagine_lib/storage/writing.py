@@ -8,12 +8,11 @@ that only a PUT can refuse to overwrite what someone else has written meanwhile.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage.changing import make_folders, remove
+from imagine_lib.storage.changing import make_folders
 from imagine_lib.storage.chunks import put_in_chunks
 from imagine_lib.storage.client import whole
 from imagine_lib.storage.dav import shown
@@ -64,6 +63,8 @@ async def put(
     ------
     FileExistsError
         It is there already, and ``new`` forbids that.
+    InDoubt
+        It arrived damaged, and could not be taken away again.
     StorageError
         Someone else changed it meanwhile, or the storage refuses or does not answer.
     """
@@ -94,16 +95,17 @@ async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
     headers = wish.headers() | wish.conditions() | {"Content-Length": str(content.size), "X-Hash": "sha256"}
     if small:
         headers["OC-Checksum"] = f"SHA256:{digest}"
-    damaged = ""
+    damaged, proven = "", False
 
     def note(found: str) -> None:
         nonlocal digest
         digest = found
 
     async def take(response: httpx.Response) -> httpx.Response:
-        nonlocal damaged
-        stored = (await whole(response)).headers.get("X-Hash-SHA256", digest)
-        if response.is_success and stored.lower() != digest:
+        nonlocal damaged, proven
+        stored = (await whole(response)).headers.get("X-Hash-SHA256")
+        proven = response.is_success and stored is not None
+        if proven and stored.lower() != digest:
             damaged = entity_tag(response)
             headers.pop("If-None-Match", None)
             headers["If-Match"] = f'"{damaged}"'  # the next try replaces the damaged file and nothing else
@@ -122,8 +124,8 @@ async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
             allow=_REFUSED,
         )
     except StorageError:
-        if damaged and not wish.etag:
-            with contextlib.suppress(StorageError, OSError):
-                await remove(cloud, wish.path, damaged)
-        raise
-    return await wish.settled(cloud, response)
+        if not damaged:
+            raise
+        await wish.take_back(cloud, damaged)
+        raise wish.taken_back() from None
+    return await wish.settled(cloud, response, proven=proven, digest=digest)

@@ -69,6 +69,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Account], P
         place.write_credential()
         monkeypatch.setenv("IMAGINE_STORAGE_CREDENTIALS", str(place.credential_file))
         monkeypatch.setenv("IMAGINE_CACHE", str(place.cache))
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where files that could not be stored are kept
         places.append(place)
         return place
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from imagine_lib.errors import StorageError
 from imagine_lib.storage.bulk import put_many
 from imagine_lib.storage.content import Content
 from imagine_lib.storage.wishes import Wish
+from imagine_lib.storage.writing import put
 
 CHUNKED = (
     "import sys; from imagine_lib.storage import chunks, writing, NextcloudFileSystem;"
@@ -61,7 +63,7 @@ def test_kill_and_go_on(fs, place, tmp_path, small_chunks):
 
         return hook
 
-    for number in (6, 12, 9):
+    for number in (10, 16, 13):  # at each, four chunks are under way that nobody has acknowledged
         place.passage.seen.clear()
         place.passage.hook = kill_at(number)
         killed.append(place.start(CHUNKED.format(path=str(tmp_path / "f"))))
@@ -95,11 +97,29 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(fs, place, tmp_path,
     path.write_bytes(b"a" * 5_000_000)
     content = Content.of(path)
     path.write_bytes(b"b" * 5_000_000)
-    from imagine_lib.storage.writing import put
-
     with pytest.raises(StorageError, match="changed while it was read; nothing was stored"):
         fs.run(put(fs.client, "f", content))
+    time.sleep(1)  # what has been sent whole is stored in this time
     assert not fs.exists("f")
+
+
+def test_a_log_that_grows_while_it_is_sent_is_not_stored(fs, tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    path.write_bytes(b"line\n" * 4_000_000)
+    content = Content.of(path)
+    blocks = Content._blocks
+
+    def growing(self, start, end):
+        for block in blocks(self, start, end):
+            with path.open("ab") as file:
+                file.write(b"line\n")
+            yield block
+
+    monkeypatch.setattr(Content, "_blocks", growing)
+    with pytest.raises(StorageError, match="changed while it was read; nothing was stored"):
+        fs.run(put(fs.client, "log", content))
+    time.sleep(1)
+    assert not fs.exists("log")
 
 
 def many(fs, wishes):
