@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imagine_lib.errors import StorageError
 from imagine_lib.storage.dav import shown
 from imagine_lib.storage.listing import describe
-from imagine_lib.storage.refusals import refusal
+from imagine_lib.storage.refusals import Unavailable, refusal
 from imagine_lib.storage.running import each
 
 if TYPE_CHECKING:
@@ -60,13 +60,18 @@ async def make_folders(cloud: Nextcloud, path: str, exist_ok: bool = False) -> N
         raise refusal(response, shown(path))
 
 
-async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> None:
+async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> dict[str, Exception]:
     """Make many folders and those above them, level by level and side by side; those that are there stay.
+
+    Returns
+    -------
+    dict of str to Exception
+        The folders that the storage refused, with those below them, and why.
 
     Raises
     ------
     StorageError
-        The storage refuses or does not answer.
+        The storage does not answer.
     """
     wanted = set(filter(None, paths))
     for path in list(wanted):
@@ -75,8 +80,22 @@ async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> None:
     levels: dict[int, list[str]] = {}
     for path in sorted(wanted):
         levels.setdefault(path.count("/"), []).append(path)
+    refused: dict[str, Exception] = {}
+
+    async def make(path: str) -> None:
+        if why := refused.get(path.rpartition("/")[0]):
+            refused[path] = why
+            return
+        try:
+            await cloud.files("MKCOL", path, allow=_THERE)
+        except Unavailable:
+            raise
+        except (StorageError, OSError) as error:
+            refused[path] = error
+
     for _, level in sorted(levels.items()):
-        await each(level, lambda path: cloud.files("MKCOL", path, allow=_THERE), cloud.in_flight)
+        await each(level, make, cloud.in_flight)
+    return refused
 
 
 async def remove(cloud: Nextcloud, path: str, etag: str = "") -> None:

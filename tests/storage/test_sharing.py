@@ -58,5 +58,18 @@ def test_refusals_say_why(fs):
             shares.create("nextcloud:/data", filesystem=fs, **wish)
     with pytest.raises(StorageError, match="cannot be shared so"):
         shares.create("nextcloud:/missing", link=True, filesystem=fs)
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match=r"^share 999999 cannot be withdrawn: "):
         shares.withdraw("999999", fs)
+    with pytest.raises(StorageError, match=r"^share 999999 cannot be changed so: "):
+        shares.change("999999", rights="read", filesystem=fs)
+    with pytest.raises(StorageError, match=r"^nextcloud:/missing is not listed with its shares: "):
+        shares.given("nextcloud:/missing", fs)
+
+
+@pytest.mark.parametrize("number", ["abc", "", "-1", "1/2"])
+def test_what_is_no_number_of_a_share(fs, number):
+    for work in (shares.withdraw, shares.change):
+        with pytest.raises(
+            UsageError, match="is no share's number: take the one that the list of shares shows first"
+        ):
+            work(number, filesystem=fs)
