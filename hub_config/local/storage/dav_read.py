@@ -75,7 +75,7 @@ def _file(entry: Entry) -> Response:
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
     """Return first and last byte, None for the whole file (no range, several, or not understood)."""
     match = _RANGE.fullmatch((header or "").replace(" ", ""))
-    if match is None or not any(match.groups()):
+    if match is None or not any(match.groups()) or not size:  # as on Nextcloud: of nothing there is no part
         return None
     start, end = match.groups()
     if not start:

@@ -45,10 +45,10 @@ def answer(services: Services, request: Request, user: User, parts: list[str]) -
         raise Refused(405)
     if len(below) != 1:
         raise Refused(403)
-    node = services.homes.find(shelf, below[0])
-    if node is None:
-        raise Refused(404, f"File with name /{below[0]} could not be located")
-    with services.busy.hold((shelf, node.path)):
+    with services.busy.hold((shelf, below[0])):
+        node = services.homes.find(shelf, below[0])
+        if node is None:
+            raise Refused(404, f"File with name /{below[0]} could not be located")
         if request.method == "MOVE":
             return _restore(services, request, user, node)
         services.trash.remove(node)
@@ -63,5 +63,7 @@ def _restore(services: Services, request: Request, user: User, node: Node) -> Re
     size = services.homes.totals(node, {}).size if node.is_folder else node.stat.st_size
     path = services.trash.origin(user.uid, node.path)
     with services.busy.hold((user.uid, path)), services.quota.reserve(user.uid, size, path):
+        if services.trash.origin(user.uid, node.path) != path:
+            raise Refused(423, f'"/{path}" is locked')
         services.trash.restore(node, user.uid, path)
     return Response(201)

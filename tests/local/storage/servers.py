@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from tests.local.storage.account import Account
+from tests.local.storage.account import TLS, Account
 
 if TYPE_CHECKING:
     from tests.local.storage.issuer import IAM
@@ -38,6 +39,19 @@ class Reachable:
     def port(self) -> int:
         address = urlsplit(self.url)
         return address.port or (443 if address.scheme == "https" else 80)
+
+    @property
+    def host(self) -> str:
+        """What the server is called in the ``Host`` header."""
+        return urlsplit(self.url).netloc
+
+    def connect(self) -> socket.socket:
+        """Open a connection for bytes that no client would send."""
+        address = urlsplit(self.url)
+        connection = socket.create_connection((address.hostname, self.port), timeout=20)
+        if address.scheme != "https":
+            return connection
+        return TLS.wrap_socket(connection, server_hostname=address.hostname)
 
     def raw(self, method: str, target: str, account: Account | None = None, **headers: str) -> tuple[int, bytes]:
         """Send a request whose target is not touched by any client's good manners."""
@@ -100,7 +114,7 @@ class Embedded(Reachable):
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
-                httpx.get(self.url + "/status.php", trust_env=False, verify=False)
+                httpx.get(self.url + "/status.php", trust_env=False, verify=TLS)
                 return self
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
@@ -118,7 +132,7 @@ class Embedded(Reachable):
         """Sign a new user up and give them an app password."""
         uid = uid or f"{name}{next(NUMBERS)}"
         token = self.iam.token(uid, **claims)
-        with httpx.Client(trust_env=False, verify=False) as client:
+        with httpx.Client(trust_env=False, verify=TLS) as client:
             answer = client.get(
                 f"{self.url}/ocs/v2.php/core/getapppassword?format=json",
                 headers={"OCS-APIRequest": "true", "Authorization": f"Bearer {token}"},
@@ -139,7 +153,7 @@ class Elsewhere(Reachable):
     def __post_init__(self) -> None:
         headers = {"OCS-APIRequest": "true", "Accept": "application/json"}
         self.client = httpx.Client(
-            base_url=self.url, auth=self.administrator, headers=headers, timeout=60, verify=False, trust_env=False
+            base_url=self.url, auth=self.administrator, headers=headers, timeout=60, verify=TLS, trust_env=False
         )
 
     @property
@@ -187,7 +201,7 @@ class Elsewhere(Reachable):
             headers={"OCS-APIRequest": "true"},
             auth=(uid, login),
             timeout=60,
-            verify=False,
+            verify=TLS,
             trust_env=False,
         )
         self.users[uid] = login, answer.json()["ocs"]["data"]["apppassword"]
@@ -214,6 +228,14 @@ class Elsewhere(Reachable):
         answer = self.client.request(method, f"/ocs/v2.php/cloud/{path}", data=fields)
         assert answer.status_code == 200, f"The administrator's {method} {path} was refused: {answer.text}"
         return answer.json()["ocs"]["data"]
+
+
+def break_off(connection: socket.socket) -> bytes:
+    """Send nothing more, and return what the server says to that."""
+    if isinstance(connection, ssl.SSLSocket):
+        raise unittest.SkipTest("only without TLS: breaks off in one direction, which TLS does not know")
+    connection.shutdown(socket.SHUT_WR)
+    return connection.recv(65536)
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from hub_config.local.storage.archive import archive
-from tests.local.storage.account import multistatus, propfind
+from tests.local.storage.account import TLS, multistatus, propfind
 
 ODD = ["a b", "ö", "e\u0301"[0] + "x", "🐟", "100%", "a#b?", "日本語"]
 
@@ -64,9 +64,9 @@ def test_the_archive_of_a_public_link(server, alice):
     link = alice.share("/given", 3)
     address = f"{server.url}/public.php/dav/files/{link['token']}"
     for query, headers in (("", {"Accept": "application/zip"}), ("?accept=zip", {})):
-        answer = httpx.get(address + query, headers=headers, trust_env=False, verify=False)
+        answer = httpx.get(address + query, headers=headers, trust_env=False, verify=TLS)
         assert opened(answer) == {"given/": b"", "given/ö.txt": b"1"}
-    page = httpx.get(f"{server.url}/s/{link['token']}/download", trust_env=False, verify=False, follow_redirects=True)
+    page = httpx.get(f"{server.url}/s/{link['token']}/download", trust_env=False, verify=TLS, follow_redirects=True)
     assert opened(page) == {"given/": b"", "given/ö.txt": b"1"}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 from pathlib import Path
 
 import pytest
+
+from tests.local.storage.servers import break_off
 
 
 def part(path: str, content: bytes, **headers: str) -> bytes:
@@ -117,13 +118,12 @@ def test_a_broken_body_stores_what_came_before(alice, broken):
 def test_a_connection_that_breaks_off_stores_whole_files_only(server, alice):
     body = part("/1", b"x" * 100_000) + part("/2", b"y" * 100_000)
     head = (
-        f"POST /remote.php/dav/bulk HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {alice.basic}\r\n"
+        f"POST /remote.php/dav/bulk HTTP/1.1\r\nHost: {server.host}\r\nAuthorization: {alice.basic}\r\n"
         f"Content-Type: multipart/related; boundary=B\r\nContent-Length: {len(body) + 7}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with server.connect() as connection:
         connection.sendall(head.encode() + body[:-1000])
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+        assert break_off(connection).startswith(b"HTTP/1.1 400")
     assert list(alice.listing()) == ["/", "/1"]
 
 

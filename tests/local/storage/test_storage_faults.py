@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -12,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.local.storage.servers import break_off
 
-def half_a_put(account, path: str, sent: int, said: int) -> socket.socket:
+
+def half_a_put(account, path: str, sent: int, said: int):
     """Begin an upload and leave it there."""
-    connection = socket.create_connection(("127.0.0.1", account.server.port), timeout=20)
-    head = f"PUT {account.root}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {account.basic}\r\n"
+    connection = account.server.connect()
+    head = f"PUT {account.root}{path} HTTP/1.1\r\nHost: {account.server.host}\r\nAuthorization: {account.basic}\r\n"
     connection.sendall(f"{head}Content-Length: {said}\r\n\r\n".encode() + b"n" * sent)
     return connection
 
@@ -36,9 +37,7 @@ def test_an_upload_that_breaks_off(server, alice, old):
     connection = half_a_put(alice, "/f", 600_000, 2_000_000)
     wait_for(lambda: server.drafts())
     assert alice.listing("/", "d:getetag", "oc:id") == before
-    connection.shutdown(socket.SHUT_WR)
-    answer = connection.recv(65536)
-    assert answer.startswith(b"HTTP/1.1 400")
+    assert break_off(connection).startswith(b"HTTP/1.1 400")
     connection.close()
     wait_for(lambda: not server.drafts())
     assert alice.listing("/", "d:getetag", "oc:id") == before
@@ -52,12 +51,11 @@ def test_an_upload_in_chunks_is_stored_whole_or_not_at_all(server, alice):
 
     assert alice.put("/f", blocks()).status_code == 201
     assert alice.read("/f") == b"".join(blocks())
-    head = f"PUT {alice.root}/f HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {alice.basic}\r\n"
+    head = f"PUT {alice.root}/f HTTP/1.1\r\nHost: {server.host}\r\nAuthorization: {alice.basic}\r\n"
     head += "Transfer-Encoding: chunked\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with server.connect() as connection:
         connection.sendall(head.encode() + b"5\r\nhello\r\n")
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+        assert break_off(connection).startswith(b"HTTP/1.1 400")
     assert alice.read("/f") == b"".join(blocks())
 
 

@@ -12,12 +12,14 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.local.storage.account import TLS
+
 OCS = {"OCS-APIRequest": "true", "Accept": "application/json"}
 
 
 def ask(server, authorization: str | None, path: str = "", method: str = "GET") -> httpx.Response:
     headers = OCS | ({"Authorization": authorization} if authorization else {})
-    with httpx.Client(trust_env=False, verify=False) as client:
+    with httpx.Client(trust_env=False, verify=TLS) as client:
         return client.request(method, f"{server.url}/{path or 'ocs/v2.php/cloud/user'}", headers=headers)
 
 
@@ -172,7 +174,7 @@ def test_the_ocs_frame(server, alice):
 
 
 def test_status_and_capabilities(server, alice):
-    status = httpx.get(f"{server.url}/status.php", trust_env=False, verify=False).json()
+    status = httpx.get(f"{server.url}/status.php", trust_env=False, verify=TLS).json()
     assert status["installed"] is True
     assert status["versionstring"].startswith("33.0.")
     anonymous = ask(server, None, "ocs/v2.php/cloud/capabilities").json()["ocs"]["data"]["capabilities"]

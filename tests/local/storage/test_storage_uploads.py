@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.local.storage.account import multistatus, propfind
+from tests.local.storage.account import TLS, multistatus, propfind
 
 
 class Upload:
@@ -196,7 +196,7 @@ def test_the_uploads_of_others_are_closed(alice, bob):
     for method in ("PROPFIND", "PUT", "MOVE", "DELETE", "MKCOL"):
         answer = bob.client.request(method, f"{upload.url}/1", headers={"Destination": bob.url("/stolen")})
         assert answer.status_code in {403, 405}, method
-    assert httpx.request("PROPFIND", upload.url, trust_env=False, verify=False).status_code == 401
+    assert httpx.request("PROPFIND", upload.url, trust_env=False, verify=TLS).status_code == 401
     stolen = upload.send("MOVE", ".file", Destination=bob.url("/stolen"))
     assert stolen.status_code == 403
     assert list(bob.listing()) == ["/"]
