@@ -67,7 +67,11 @@ async def put_many(
     StorageError
         The storage does not answer.
     """
-    await make_all_folders(cloud, {wish.path.rpartition("/")[0] for wish in wishes})
+    refused = await make_all_folders(cloud, {_folder(wish) for wish in wishes})
+    for wish in wishes:
+        if why := refused.get(_folder(wish)):
+            failed(wish, why)
+    wishes = [wish for wish in wishes if _folder(wish) not in refused]
     together = [wish for wish in wishes if _goes_with_others(wish)]
     if len(together) < FEW or not (await cloud.capabilities()).bulk:
         together = []
@@ -98,6 +102,10 @@ async def put_many(
     await each([wish for wish in wishes if id(wish) not in others], send, cloud.in_flight)
 
 
+def _folder(wish: Wish) -> str:
+    return wish.path.rpartition("/")[0]
+
+
 async def _shared(cloud: Nextcloud) -> list[str]:
     """Return the paths at and below which others may write: what is shared with the user, and by the user."""
     found: list[str] = []
@@ -119,7 +127,7 @@ def _is_below(path: str, folders: list[str]) -> bool:
 
 async def _listed(cloud: Nextcloud, batch: list[Wish]) -> set[str]:
     """Return the paths in the folders of files that must be new."""
-    folders = {wish.path.rpartition("/")[0] for wish in batch if wish.new}
+    folders = {_folder(wish) for wish in batch if wish.new}
     return {entry.path for folder in folders for entry in await members(cloud, folder)}
 
 

@@ -120,7 +120,7 @@ def received(filesystem: NextcloudFileSystem | None = None) -> list[Share]:
     """List what others share with the signed-in user."""
     filesystem = filesystem or NextcloudFileSystem()
     found = filesystem.run(_call(filesystem.client, "GET", SHARES, "nextcloud:/", {"shared_with_me": "true"}))
-    return [_share(data) for data in found]
+    return [_share(data | {"path": data["file_target"]}) for data in found]
 
 
 def change(
@@ -195,7 +195,7 @@ def _share(data: Any) -> Share:
     expiration = str(data.get("expiration") or "")[:10]
     return Share(
         id=str(data["id"]),
-        path=f"nextcloud:{data.get('file_target') or data.get('path')}",
+        path=f"nextcloud:{data['path']}",
         kind=kind,
         receiver="" if kind == "link" else str(data.get("share_with") or ""),
         owner=str(data.get("uid_owner") or ""),

@@ -15,6 +15,7 @@ SOON = date.today() + timedelta(days=20)
 
 def test_with_a_user_and_with_a_group(fs, place, server):
     fs.pipe_file("data/f", b"x")
+    fs.pipe_file("data/below/g", b"x")
     crew = f"crew-{place.account.uid}"
     other = server.account(groups=[crew])
     given = shares.create("nextcloud:/data", user=other.uid, filesystem=fs)
@@ -26,6 +27,10 @@ def test_with_a_user_and_with_a_group(fs, place, server):
     theirs = NextcloudFileSystem(Credential(url=server.url, user=other.uid, password=other.password))
     assert [(one.owner, one.path) for one in shares.received(theirs)][:1] == [(place.account.uid, "nextcloud:/data")]
     assert theirs.cat_file("data/f") == b"x"
+    nested = shares.create("nextcloud:/data/below", user=other.uid, filesystem=fs)
+    assert nested.path == "nextcloud:/data/below"
+    assert "nextcloud:/below" in [one.path for one in shares.received(theirs)]
+    shares.withdraw(nested.id, fs)
     assert shares.change(given.id, rights="write", filesystem=fs).rights & 15 == 15
     shares.withdraw(given.id, fs)
     shares.withdraw(group.id, fs)
