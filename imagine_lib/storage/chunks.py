@@ -1,4 +1,4 @@
-"""Stores a large file in chunks that stay on the server after a crash, so that the next try sends only the rest.
+"""Stores a file in chunks that stay on the server after a crash, so that the next try sends only the rest.
 
 The upload's name is made of the target and the content's identity: whoever uploads the same file to the same place
 finds the chunks that are there, and whoever changed the file does not. What a chunk's answer did not prove, the
@@ -8,9 +8,11 @@ checksum of the assembled file does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
+from imagine_lib.errors import StorageError
 from imagine_lib.storage import refusals
 from imagine_lib.storage.client import whole
 from imagine_lib.storage.dav import shown
@@ -27,24 +29,33 @@ if TYPE_CHECKING:
 CHUNK = 32 * 1024**2
 MOST_CHUNKS = 10_000
 _MADE_OR_THERE = frozenset({405})
-_REFUSED = frozenset({404, 412})
+_CONFLICT = 412
+_REFUSED = frozenset({404, _CONFLICT})
 
 
-async def put_in_chunks(cloud: Nextcloud, wish: Wish) -> str:
+async def put_in_chunks(cloud: Nextcloud, wish: Wish, length: int = 0) -> str:
     """Store a file in chunks; see ``writing.put``.
+
+    Parameters
+    ----------
+    cloud, wish
+        Whose, and what.
+    length
+        Bytes of each chunk but the last; 0: as suits the file's size.
 
     Returns
     -------
     str
         The entity tag of what is stored now.
     """
-    content, length = wish.content, chunk_length(wish.content.size)
-    folder = upload_name(wish)
+    content, length = wish.content, length or chunk_length(wish.content.size)
+    folder = upload_name(wish, length)
     headers = {"Destination": cloud.address(wish.path), "OC-Total-Length": str(content.size)}
-    await cloud.request(
+    begun = await cloud.request(
         "MKCOL", cloud.address(folder, "uploads"), about=shown(wish.path), headers=headers, allow=_MADE_OR_THERE
     )
-    there = {entry.name: entry.size for entry in await members(cloud, folder, "uploads")}
+    found = [] if begun.is_success else await members(cloud, folder, "uploads")
+    there = {entry.name: entry.size for entry in found}
     numbers = [
         number
         for number, start in enumerate(range(0, content.size, length), start=1)
@@ -65,9 +76,14 @@ async def put_in_chunks(cloud: Nextcloud, wish: Wish) -> str:
         digest.cancel()
 
 
-def upload_name(wish: Wish) -> str:
-    """Return the name of an upload, the same for the same content to the same place."""
-    told = f"{wish.path}\0{wish.content.size}\0{wish.content.identity}"
+async def _give_up(cloud: Nextcloud, folder: str) -> None:
+    with contextlib.suppress(StorageError, OSError):
+        await cloud.request("DELETE", cloud.address(folder, "uploads"), about=shown(folder))
+
+
+def upload_name(wish: Wish, length: int) -> str:
+    """Return the name of an upload, the same for the same chunks of the same content to the same place."""
+    told = f"{wish.path}\0{wish.content.size}\0{length}\0{wish.content.identity}"
     return f"imagine-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
 
@@ -112,7 +128,7 @@ async def _assemble(
     if wish.etag:
         conditions["If"] = f'<{cloud.address(wish.path)}> (["{wish.etag}"])'
     asked = {**headers, **wish.headers(), **conditions, "OC-Checksum": f"SHA256:{digest}"}
-    if not proven:
+    if not proven or wish.content.size <= CHUNK:
         asked["X-Hash"] = "sha256"
     response = await cloud.request(
         "MOVE",
@@ -122,6 +138,8 @@ async def _assemble(
         size=wish.content.size,
         allow=_REFUSED,
     )
+    if response.status_code == _CONFLICT:
+        await _give_up(cloud, folder)
     stored = response.headers.get("X-Hash-SHA256", digest)
     if response.is_success and stored.lower() != digest:
         raise refusals.damaged(shown(wish.path))

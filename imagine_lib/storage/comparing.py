@@ -78,7 +78,8 @@ def decide(here: Here, there: dict[str, Entry], known: Known, direction: Directi
     for path in sorted({*here.files, *there}):
         mine, theirs, last = here.files.get(path), there.get(path), known.get(path)
         mine_new = mine is not None and (last is None or mine[1] != last[1])
-        theirs_new = theirs is not None and (last is None or theirs.etag != last[0])
+        # A Nextcloud keeps the tag of what is written twice within a second, whatever its size.
+        theirs_new = theirs is not None and (last is None or (theirs.etag, theirs.size) != (last[0], last[1][1]))
         if mine and theirs:
             if mine_new and theirs_new:
                 plan.compare.append(path)

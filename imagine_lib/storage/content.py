@@ -117,6 +117,8 @@ class Content:
                 file.seek(start)
                 while start < end and (block := file.read(min(BLOCK, end - start))):
                     start += len(block)
+                    if start == end:  # before the last block goes: what has all of it is stored
+                        self._require_unchanged(self.source)
                     yield block
         except OSError as error:
             raise _unreadable(self.source, error) from None
