@@ -36,7 +36,9 @@ PARALLEL = 4
 WRITING = 14
 """Of a share's rights: update 2, create 4, delete 8."""
 SHARES = "apps/files_sharing/api/v1/shares"
-_REFUSED = frozenset({400, 404, 405, 409, 411, 413, 415, 501, 507})
+_NEVER_TAKEN = (".part", ".filepart")
+"""Endings of names for which a Nextcloud 32 answers 500 to the whole batch."""
+_REFUSED = frozenset({400, 404, 405, 409, 411, 413, 415, 500, 501, 507})
 
 
 async def put_many(
@@ -165,7 +167,8 @@ async def _taken(cloud: Nextcloud, batch: list[Wish], there: set[str]) -> dict[s
 
 def _goes_with_others(wish: Wish) -> bool:
     """Tell whether a file may go in a batch: small, under no condition, its name fit for a header."""
-    return wish.content.size <= SMALL and not wish.etag and wish.path.isprintable()
+    fit = wish.path.isprintable() and not wish.path.lower().endswith(_NEVER_TAKEN)
+    return wish.content.size <= SMALL and not wish.etag and fit
 
 
 def _batches(wishes: list[Wish]) -> Iterator[list[Wish]]:

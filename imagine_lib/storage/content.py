@@ -117,7 +117,7 @@ class Content:
                 file.seek(start)
                 while start < end and (block := file.read(min(BLOCK, end - start))):
                     start += len(block)
-                    if start >= end:  # without its end no server stores it
+                    if start >= end:  # before the last block goes: what has all of it is stored
                         self.require_unchanged()
                     yield block
         except OSError as error:

@@ -130,8 +130,9 @@ def test_a_large_file_comes_in_parts(fs, place, tmp_path, monkeypatch):
     assert list(tmp_path.glob(".arriving*")) == []
 
 
-def test_a_file_that_changes_while_it_is_read_is_no_mixture(fs):
+def test_a_file_that_changes_while_it_is_read_is_no_mixture(fs, place):
     fs.pipe_file("f", b"old" * 1000)
+    place.pause()
     with fs.open("f", block_size=100) as file:
         assert file.read(3) == b"old"
         fs.pipe_file("f", b"new" * 1000)
@@ -323,8 +324,8 @@ def test_a_share_to_read_only(place, server, fs):
     assert other.read("/data/f") == b"theirs"
 
 
-def test_a_storage_that_is_full(start, at):
-    fs = at(start(IMAGINE_STORAGE_QUOTA="1000").account()).files()
+def test_a_storage_that_is_full(limited, at):
+    fs = at(limited(1000)).files()
     fs.pipe_file("f", b"old")
     with pytest.raises(StorageError, match=r"^Your storage is full: nextcloud:/f was not written; delete something"):
         fs.pipe_file("f", b"x" * 2000)

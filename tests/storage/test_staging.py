@@ -59,6 +59,18 @@ def test_the_whole_storage_can_be_copied(place):
     assert found(stage("nextcloud:/")) == contents
 
 
+def test_names_that_a_nextcloud_garbles_in_archives_come_whole(place, fs):
+    user = place.account.uid
+    names = ["d/{user}{n}", "d{n}", "d/{user}/files/{n}", "d/{n}"]  # garbled, each but the last is called as the next
+    contents = {name.format(user=user, n=n): f"{n} in {name[:9]:9}".encode() for n in range(9) for name in names}
+    for name, content in contents.items():
+        fs.pipe_file(name, content)
+    for top in ("", "d"):
+        below = f"{top}/" if top else ""
+        wanted = {name.removeprefix(below): kept for name, kept in contents.items() if name.startswith(below)}
+        assert found(stage(f"nextcloud:/{top}")) == wanted
+
+
 def test_only_what_changed_is_fetched(place, fs):
     contents = fill(place, 60)
     folder = stage("nextcloud:/set")

@@ -10,6 +10,8 @@ import pytest
 
 from imagine_lib.errors import StorageError, UsageError
 from imagine_lib.storage import sync
+from imagine_lib.storage.comparing import Here, decide
+from imagine_lib.storage.dav import Entry
 
 
 @pytest.fixture
@@ -81,6 +83,14 @@ def test_a_change_in_the_middle_is_not_overwritten(fs, here, place):
     assert set(report.failed) == {"a", "b"}
     assert all("was not overwritten" in why for why in report.failed.values())
     assert (fs.cat_file("there/a"), (here / "b").read_text()) == (b"theirs too", "mine too")
+
+
+def test_what_kept_its_tag_is_known_by_its_size(tmp_path):
+    def plan(size: int) -> list[str]:
+        mine, theirs = Here(files={"f": (tmp_path / "f", (7, 3))}), Entry("f", False, size, "tag", "")
+        return decide(mine, {"f": theirs}, {"f": ("tag", (7, 3))}, "both", delete=False).download
+
+    assert (plan(3), plan(4)) == ([], ["f"])
 
 
 def test_one_way(fs, here):

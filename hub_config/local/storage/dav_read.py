@@ -102,12 +102,13 @@ def _folder(entry: Entry) -> Response:
     request = entry.visit.request
     if "application/zip" not in (request.header("Accept") or "") and request.query.get("accept") != "zip":
         return Response(200, [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")])
-    top = entry.name or "files"
+    title = entry.name or "download"
     headers = [
         ("Content-Type", "application/zip"),
-        ("Content-Disposition", _attachment(f"{entry.name or 'download'}.zip")),
+        ("Content-Disposition", _attachment(f"{title}.zip")),
     ]
-    return Response(200, headers, archive(entry, top))
+    # As on Nextcloud: what lies in a home is packed below ``files``, beside an empty folder of the archive's name.
+    return Response(200, headers, archive(entry, entry.name or "files", title))
 
 
 def _attachment(name: str) -> str:

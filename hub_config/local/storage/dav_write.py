@@ -92,10 +92,12 @@ def _store(visit: Visit, place: Target) -> list[tuple[str, str]]:
     """Receive the body and make it the file; return what the answer says about it."""
     services, request = visit.services, visit.request
     announced = max(request.length or 0, request.total or 0)
-    room = services.quota.room(place.owner)
-    limit = None if room is None else room + place.old_size
+    limit = services.quota.room(place.owner)
     digest = hasher(request.header("X-Hash"))
-    with services.quota.reserve(place.owner, announced - place.old_size, place.path), services.homes.draft() as draft:
+    with (
+        services.quota.reserve(place.owner, announced, place.path, place.old_size),
+        services.homes.draft() as draft,
+    ):
         receive(request.read, draft, request.length, limit, digest)
         settle(visit, place, draft, request.header("X-OC-MTime"), request.header("OC-Checksum"))
     return [(f"X-Hash-{digest.name.upper()}", digest.hexdigest())] if digest else []

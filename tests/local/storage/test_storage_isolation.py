@@ -96,11 +96,17 @@ def everything(account) -> dict[str, dict[str, str | None]]:
     return account.listing("/", "oc:id", "d:getetag", "oc:size", depth="infinity")
 
 
-@pytest.mark.parametrize("target", PLACES)
-@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        # A copy of another's home is an empty folder on a Nextcloud: tested by itself.
+        (method, target)
+        for method in WRITES
+        for target in PLACES
+        if (method, target) != ("COPY", HOME)
+    ],
+)
 def test_writing(server, pair, method, target):
-    if (method, target) == ("COPY", HOME):
-        pytest.skip("a Nextcloud copies another's home as an empty folder: tested by itself")
     refused_to_write(server, pair, method, target)
 
 
