@@ -84,7 +84,8 @@ class Copy:
         """Tell whether a file is here as it is in Nextcloud, and as it was when it arrived."""
         note = self._notes.get(entry.path)
         try:
-            return bool(entry.etag) and note == [entry.etag, *_stamp(self.target(entry.path))]
+            stamp = _stamp(self.target(entry.path))
+            return bool(entry.etag) and note == [entry.etag, *stamp] and entry.size == stamp[1]
         except OSError:
             return False
 

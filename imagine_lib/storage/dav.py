@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PROPERTIES = (
-    b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:"><d:prop><d:resourcetype/><d:getcontentlength/>'
-    b"<d:getetag/><d:getlastmodified/></d:prop></d:propfind>"
+    b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop><d:resourcetype/>'
+    b"<d:getcontentlength/><d:getetag/><d:getlastmodified/><oc:permissions/></d:prop></d:propfind>"
 )
 WITH_MOUNTS = PROPERTIES.replace(b"</d:prop>", b'<nc:mount-type xmlns:nc="http://nextcloud.org/ns"/></d:prop>')
 """Asks also whether each is shared with the user, or lies in a storage of its own."""
@@ -31,7 +31,8 @@ _RESPONSE, _COLLECTION, _HREF = "{DAV:}response", "{DAV:}collection", "{DAV:}hre
 _LENGTH, _ETAG, _MODIFIED = "{DAV:}getcontentlength", "{DAV:}getetag", "{DAV:}getlastmodified"
 _MOUNT = "{http://nextcloud.org/ns}mount-type"
 _ODD = {"", ".", ".."}
-_KEPT = {_HREF, _LENGTH, _ETAG, _MODIFIED, _MOUNT}
+_PERMISSIONS = "{http://owncloud.org/ns}permissions"
+_KEPT = {_HREF, _LENGTH, _ETAG, _MODIFIED, _MOUNT, _PERMISSIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Entry:
     """As the server writes it."""
     mount: str = ""
     """What kind of storage it lies in, if not in the user's own; told only where it was asked for."""
+    permissions: str = ""
+    """What the user may do, one letter each; empty where the server does not tell."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the user may change the file, or put something into the folder."""
+        return not self.permissions or not {"W", "C", "K"}.isdisjoint(self.permissions)
 
     @property
     def modified(self) -> datetime | None:
@@ -181,4 +189,5 @@ class Listing:
             etag=self._values.get(_ETAG, "").removeprefix("W/").strip('"'),
             last_modified=self._values.get(_MODIFIED, ""),
             mount=self._values.get(_MOUNT, ""),
+            permissions=self._values.get(_PERMISSIONS, ""),
         )

@@ -533,6 +533,9 @@ def test_a_share_to_read_only(drive: Drive, server: Server) -> None:
     owner.send("MKCOL", "/theirs")
     owner.put("/theirs/a.txt")
     owner.share("/theirs", 0, drive.account.uid, permissions=1)
+    assert [entry["writable"] for entry in drive.get()["content"]] == [False]
+    assert [entry["writable"] for entry in drive.get("theirs")["content"]] == [False]
+    assert drive.get("", content=0)["writable"]
     known = drive.get("theirs/a.txt", type="file", hash=1)
     assert known["content"] == "hello"
     sentence = "You may not change nextcloud:/theirs/a.txt: it is read-only for you."

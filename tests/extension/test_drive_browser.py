@@ -384,6 +384,15 @@ def test_a_folder_is_made_and_entries_are_renamed_and_deleted(screen: Screen) ->
     assert sorted(account.listing()) == ["/", "/cruise 42/", "/new.txt"]
 
 
+def test_a_file_of_a_share_to_read_only_says_so(screen: Screen, server: Server) -> None:
+    owner = server.account()
+    owner.put("/theirs.txt", b"content")
+    owner.share("/theirs.txt", 0, screen.drive.account.uid, permissions=1)
+    screen.open()
+    expect(screen.edit("theirs.txt")).to_contain_text("content")
+    expect(screen.page.locator(".jp-Toolbar:visible", has_text="is read-only")).to_be_visible()
+
+
 def test_someone_elses_change_is_asked_about(screen: Screen) -> None:
     account = screen.drive.account
     account.put("/a.txt", b"before")

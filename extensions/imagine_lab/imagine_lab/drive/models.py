@@ -47,7 +47,7 @@ def of_entry(entry: Entry) -> Model:
         model = _model(entry.path, "directory", modified, None, entry.etag)
     else:
         model = _model(entry.path, _kind(entry.path), modified, entry.size, entry.etag)
-    return model | {"writable": getattr(entry, "writable", True)}
+    return model | {"writable": entry.writable}
 
 
 def of_file(path: str, size: int, etag: str, modified: datetime | None = None) -> Model:
