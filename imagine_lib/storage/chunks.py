@@ -79,8 +79,9 @@ async def put_in_chunks(cloud: Nextcloud, wish: Wish, length: int = 0) -> str:
     content.require_unchanged()
     proven = all(answered.values())
     response = await _assemble(cloud, wish, folder, headers, digest, proven)
-    if response.is_success:
+    if response.is_success or response.status_code == _CONFLICT:
         notes.unlink(missing_ok=True)
+    if response.is_success:
         if (stored := response.headers.get("X-Hash-SHA256")) is not None:
             proven = stored.lower() == digest
         else:
@@ -169,7 +170,7 @@ async def _answered(cloud: Nextcloud, folder: str, size: int, length: int) -> di
 def _notes(cloud: Nextcloud, folder: str) -> Path:
     """Return where the chunks of an upload are noted that the server has answered."""
     told = f"{cloud.user}@{cloud.url}\0{folder}"
-    return cache_folder() / "uploads" / hashlib.sha256(told.encode()).hexdigest()[:32]
+    return cache_folder() / "chunks" / hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _note(number: int, proven: bool) -> str:

@@ -85,12 +85,13 @@ def decide(here: Here, there: There, known: Known, hidden: set[str], direction: 
         if is_below(path, hidden):
             continue
         mine, theirs, last = here.files.get(path), there.files.get(path), known.files.get(path)
-        if path in known.doubtful:
+        # A Nextcloud keeps the tag of what is written twice within a second, whatever its size.
+        theirs_new = theirs is not None and (
+            last is None or not theirs.etag or (theirs.etag, theirs.size) != (last[0], last[1][1])
+        )
+        if path in known.doubtful and (theirs is None or theirs_new):
             last = None
         mine_new = mine is not None and (last is None or mine[1] != last[1])
-        # A Nextcloud keeps the tag of what is written twice within a second, whatever its size.
-        seen = None if last is None or not theirs or not theirs.etag else (theirs.etag, theirs.size)
-        theirs_new = theirs is not None and (last is None or seen != (last[0], last[1][1]))
         if mine and theirs:
             if mine_new and theirs_new:
                 plan.compare.append(path)

@@ -224,6 +224,7 @@ def test_a_notebook_is_run_and_saved(screen: Screen) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
+    expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active .cm-content")).to_be_focused()
     page.keyboard.type("6 * 7")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output", has_text="42")).to_be_visible(timeout=60_000)
