@@ -38,9 +38,10 @@ test-soak: dev ## Run the tests that take long
 	$(TEST) -m soak
 
 .PHONY: test-nextcloud
-test-nextcloud: dev ## Run the storage tests on a Nextcloud (NEXTCLOUD_URL; NEXTCLOUD_ADMIN_USER and _PASSWORD in the environment)
-	@test "$(origin NEXTCLOUD_ADMIN_PASSWORD)" = environment -a -n "$$NEXTCLOUD_ADMIN_USER" -a -n "$(NEXTCLOUD_URL)" || { \
+test-nextcloud: ## Run the storage tests on a Nextcloud (NEXTCLOUD_URL; NEXTCLOUD_ADMIN_USER and _PASSWORD in the environment)
+	@test "$(origin NEXTCLOUD_ADMIN_PASSWORD)" = environment -a -n "$$NEXTCLOUD_ADMIN_PASSWORD" -a -n "$$NEXTCLOUD_ADMIN_USER" -a -n "$(NEXTCLOUD_URL)" || { \
 		echo "Name the server by NEXTCLOUD_URL, and export NEXTCLOUD_ADMIN_USER and NEXTCLOUD_ADMIN_PASSWORD: see docs/operator/nextcloud.md." >&2; exit 2; }
+	@$(MAKE) --no-print-directory dev
 	NEXTCLOUD_URL="$(NEXTCLOUD_URL)" OMP_WAIT_POLICY=passive $(VENV)/pytest tests/storage tests/local/storage
 
 .PHONY: check-z2jh

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SECONDS = 15
 """For the whole answer: one that comes a byte at a time does not hold anybody longer."""
 
+CONNECT_SECONDS = 4
+"""Until a name's next address is tried."""
+
 LARGEST_ANSWER = 256 * 1024
 HEADERS = {"OCS-APIRequest": "true", "Accept": "application/json", "Accept-Encoding": "identity"}
 """Not compressed: a few bytes could become gigabytes."""
@@ -102,7 +105,7 @@ async def ask(addresses: Addresses, question: Question) -> Answer:
 async def _ask_first(hosts: list[str], url: httpx.URL, question: Question) -> Answer:
     """Ask at the first address that takes a connection; by its name, which its certificate must hold."""
     headers = {**HEADERS, **question.headers, "Host": url.netloc.decode()}
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=httpx.Timeout(SECONDS, connect=CONNECT_SECONDS), trust_env=False) as client:
         for host in hosts:
             request = client.build_request(
                 question.method,
@@ -113,7 +116,7 @@ async def _ask_first(hosts: list[str], url: httpx.URL, question: Question) -> An
             )
             try:
                 answer = await client.send(request, auth=question.auth, stream=True)
-            except httpx.ConnectError:
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 if host == hosts[-1]:
                     raise
                 continue

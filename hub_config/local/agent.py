@@ -125,7 +125,7 @@ class Agent:
                 case "take":
                     return self._take(account)
                 case "close":
-                    unsent = self._mounts.unmount(account.name)
+                    unsent = self._unmount(account)
                     return {"credential": self._credentials.pop(account.name, None), "unsent": unsent}
                 case other:
                     raise ValueError(f"There is no request {other!r}.")
@@ -146,10 +146,16 @@ class Agent:
 
     def _take(self, account: Account) -> dict[str, Any]:
         """Take the key that a server has, when what it wrote has been sent, and return it."""
-        unsent = self._mounts.unmount(account.name)
+        unsent = self._unmount(account)
         messages = [NOT_SENT.format(count=unsent)] if unsent else []
         messages += _prepare_home(account, self._wish(None, None))
         return {"messages": messages, "credential": self._credentials.pop(account.name, None)}
+
+    def _unmount(self, account: Account) -> int:
+        """Unmount until a server starts again; return how many files could not be sent."""
+        unsent = self._mounts.unmount(account.name)
+        self._mounts.forget(account.name)
+        return unsent
 
     def _wish(self, credential: dict[str, str] | None, mount: str | None) -> dict[str, Any]:
         return {"credential": credential, "mount": mount, "tutorials": str(self._tutorials)}

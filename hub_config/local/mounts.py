@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_config.local.places import write_text
-from hub_config.local.rclone import cache_folder, configuration, count_kept, count_unsent, mount_command
+from hub_config.local.rclone import cache_folder, caches, configuration, count_kept, count_unsent, mount_command
 
 if TYPE_CHECKING:
     from hub_config.local.accounts import Account
@@ -100,7 +100,7 @@ class Mounts:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         self._running[account.name] = _Mount(process, account, credential)
         if not _gets_mounted(process, point):
-            self.unmount(account.name)
+            self.unmount(account.name, wait=False)
             raise MountError(
                 "Your storage could not be mounted, so there is no folder ~/nextcloud; nextcloud:/ paths work."
             )
@@ -121,9 +121,10 @@ class Mounts:
         int
             How many files could not be sent. They lie in rclone's cache, and are sent when it mounts again.
         """
-        mount, unsent = self._running.pop(name, None), 0
+        mount = self._running.pop(name, None)
         if mount is not None:
-            unsent = self._wait_until_sent(name, mount.process) if wait else 0
+            if wait:
+                self._wait_until_sent(name, mount.process)
             mount.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 mount.process.wait(END_SECONDS)
@@ -133,16 +134,22 @@ class Mounts:
                 mount.process.wait()
         detach(self._points / name)
         (self._state / name / "rclone.conf").unlink(missing_ok=True)
-        return unsent
+        return 0 if mount is None else count_kept(cache_folder(self._state / name, mount.credential))
 
     def unsent(self, name: str) -> int:
         """Return how many files of a user were written and are not sent yet."""
         socket = self._socket(name)
-        return count_unsent(socket) if socket is not None and name in self._running else 0
+        return (count_unsent(socket) or 0) if socket is not None and name in self._running else 0
 
     def kept(self, name: str) -> int:
         """Return how many files of a user are on this machine only, mounted or not."""
-        return count_kept(self._state / name)
+        return sum(map(count_kept, caches(self._state / name)))
+
+    def forget(self, name: str) -> None:
+        """Delete what was read of an unmounted storage; what it was not sent stays."""
+        for cache in caches(self._state / name):
+            if not count_kept(cache):
+                shutil.rmtree(cache, ignore_errors=True)
 
     def dead(self) -> list[str]:
         """Return whose mounts have ended by themselves: every look at them fails now."""
@@ -179,15 +186,15 @@ class Mounts:
     def _socket(self, name: str) -> Path | None:
         return None if self._sockets is None else self._sockets / f"{name}.rc"
 
-    def _wait_until_sent(self, name: str, process: subprocess.Popen[bytes]) -> int:
+    def _wait_until_sent(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a mount says that all is sent; one that says nothing may still be sending."""
         deadline = time.monotonic() + FLUSH_SECONDS
         socket = self._socket(name)
-        while socket is not None and process.poll() is None and (unsent := count_unsent(socket)):
+        while socket is not None and process.poll() is None and count_unsent(socket) != 0:
             if time.monotonic() > deadline:
-                log.warning("%d files of %s could not be sent and are kept until the next start", unsent, name)
-                return unsent
+                log.warning("Files of %s could not be sent and are kept until the next start", name)
+                return
             time.sleep(0.2)
-        return 0
 
     def unmount_all(self) -> None:
         """Unmount everything, also what an earlier supervisor left."""

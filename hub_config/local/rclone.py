@@ -68,6 +68,8 @@ def mount_command(account: Account, point: Path, folder: Path, cache: Path, sock
         "--cache-dir": str(cache),
         "--vfs-cache-mode": "full",
         "--vfs-write-back": "1s",
+        "--vfs-cache-max-size": "10Gi",
+        "--vfs-cache-min-free-space": "2Gi",  # one user's reading must not fill the disk of all
         "--webdav-pacer-min-sleep": "0",
         "--webdav-nextcloud-chunk-size": "0",
         "--dir-cache-time": "5s",
@@ -83,19 +85,24 @@ def mount_command(account: Account, point: Path, folder: Path, cache: Path, sock
     return command
 
 
-def count_unsent(socket: Path) -> int:
-    """Return how many files a mount has not sent yet; none where it does not say."""
+def count_unsent(socket: Path) -> int | None:
+    """Return how many files a mount has not sent yet; None where it does not say."""
     try:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=5) as client:
             told = client.post("http://rclone/vfs/stats", json={}).raise_for_status().json()["diskCache"]
         return int(told["uploadsInProgress"]) + int(told["uploadsQueued"])
     except (httpx.HTTPError, ValueError, KeyError):
-        return 0
+        return None
 
 
-def count_kept(folder: Path) -> int:
-    """Return how many files lie in the caches of a user's mounts that no storage has yet."""
-    return sum(_is_dirty(note) for note in (folder / "cache").glob("*/vfsMeta/**/*") if note.is_file())
+def caches(folder: Path) -> list[Path]:
+    """Return the caches of a user's mounts: one for each account that was linked."""
+    return list((folder / "cache").glob("*"))
+
+
+def count_kept(cache: Path) -> int:
+    """Return how many files lie in the cache of a mount that no storage has yet."""
+    return sum(_is_dirty(note) for note in (cache / "vfsMeta").glob("**/*") if note.is_file())
 
 
 def _is_dirty(note: Path) -> bool:

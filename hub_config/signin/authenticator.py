@@ -190,6 +190,9 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
             self.log.warning("%s; %s keeps what was known", error, user.name)
             return self._by_grace(read_sign_in(await user.get_auth_state()))
         except (IAMRefusalError, ForgedError) as error:
+            now = read_sign_in(await user.get_auth_state())
+            if now is not None and now.access_token != sign_in.access_token:  # signed in anew while the IAM was asked
+                return await self._look_again(user)
             self.log.info("%s must sign in again: %s", user.name, error)
             await self._keep(user, sign_in.model_copy(update={"ended_at": sign_in.ended_at or time.time()}))
             return Standing.SIGN_IN_AGAIN

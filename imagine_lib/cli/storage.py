@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from imagine_lib.storage.shares import Share
 
 RIGHTS = ("read", "write", "drop")
+_EVERY = 100
 
 
 def add(verbs: Any) -> None:
@@ -80,12 +82,18 @@ def _sync(arguments: argparse.Namespace) -> int:
         arguments.direction or "both",
         arguments.dry_run,
         delete=arguments.delete,
+        progress=_print_progress,
     )
     if arguments.json:
         print_json(dataclasses.asdict(report))
     else:
         print(report)
     return 1 if report.conflicts or report.failed else 0
+
+
+def _print_progress(done: int, total: int) -> None:
+    if done == total or done % _EVERY == 0:
+        print(f"{done} of {total} files", file=sys.stderr)
 
 
 def _share(arguments: argparse.Namespace) -> int:

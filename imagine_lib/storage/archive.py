@@ -23,6 +23,8 @@ _LENGTHS_AFTER = 0x08
 _STORED, _DEFLATED = 0, 8
 _WIDE = 0x0001
 _OVERFLOW = 0xFFFFFFFF
+_SPARE = 64
+"""Bytes, with a thousandth of its length, by which content that cannot be compressed grows."""
 
 
 class Archive:
@@ -80,9 +82,10 @@ class Archive:
                 continue
             if _OVERFLOW in (packed, size):
                 size, packed = struct.unpack_from("<2Q", _wide_lengths(extra))
-            content = _unpacked((yield packed) if packed else b"", method)
-            listed = self._sizes.get(name, size)
-            if not len(content) == size == listed or zlib.crc32(content) != checksum:
+            if size != self._listed(name) or packed > size + size // 1000 + _SPARE:
+                raise Damaged
+            content = _unpacked((yield packed) if packed else b"", method, size)
+            if len(content) != size or zlib.crc32(content) != checksum:
                 raise Damaged
             self._give(name, content)
             mark = yield 4
@@ -93,7 +96,7 @@ class Archive:
         """Read a file whose lengths come after it, which has them from the listing."""
         if method != _STORED:
             raise Damaged
-        size = 0 if name.endswith("/") else self._sizes.get(name, -1)
+        size = self._listed(name)
         if size < 0:
             raise Damaged
         content = (yield size) if size else b""
@@ -122,6 +125,10 @@ class Archive:
             raise Damaged
         return (yield 4)
 
+    def _listed(self, name: str) -> int:
+        """Return a file's length in the listing, -1 if it is not in it; nothing else is held in memory."""
+        return 0 if name.endswith("/") else self._sizes.get(name, -1)
+
     def _give(self, name: str, content: bytes) -> None:
         if not name.endswith("/"):
             self._take(name, content)
@@ -135,13 +142,14 @@ class Archive:
         return name
 
 
-def _unpacked(content: bytes, method: int) -> bytes:
+def _unpacked(content: bytes, method: int, size: int) -> bytes:
+    """Return what a file holds, and no more than one byte more than it should."""
     if method == _STORED:
         return content
     if method != _DEFLATED:
         raise Damaged
     try:
-        return zlib.decompress(content, wbits=-zlib.MAX_WBITS)
+        return zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(content, size + 1)
     except zlib.error as error:
         raise Damaged from error
 

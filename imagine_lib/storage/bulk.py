@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import time
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import StorageError
@@ -21,7 +20,7 @@ from imagine_lib.storage.running import each
 from imagine_lib.storage.writing import put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from imagine_lib.storage.client import Nextcloud
     from imagine_lib.storage.wishes import Wish
@@ -34,9 +33,12 @@ BATCH_BYTES = 7 * 1024**2
 FEW = 4
 """Files for which a batch is no faster."""
 PARALLEL = 4
-LATELY = 20.0
-"""Seconds for which a listing is believed when files must be new."""
-_REFUSED = frozenset({400, 404, 405, 409, 411, 413, 415, 501, 507})
+WRITING = 14
+"""Of a share's rights: update 2, create 4, delete 8."""
+SHARES = "apps/files_sharing/api/v1/shares"
+_NEVER_TAKEN = (".part", ".filepart")
+"""Endings of names for which a Nextcloud 32 answers 500 to the whole batch."""
+_REFUSED = frozenset({400, 404, 405, 409, 411, 413, 415, 500, 501, 507})
 
 
 async def put_many(
@@ -47,8 +49,9 @@ async def put_many(
 ) -> None:
     """Store many files, and make the folders that they need.
 
-    A file that must be new is compared with a listing taken right before its batch, since a batch knows no
-    conditions; one that replaces another is sent by itself.
+    A batch knows no conditions. So a file that must be new is compared with a listing taken right before its batch,
+    and sent by itself where others may write, as is one that replaces another. What is left: a file that another
+    program of the same user stores under the same name between the listing and the batch is overwritten.
 
     Parameters
     ----------
@@ -66,15 +69,21 @@ async def put_many(
     StorageError
         The storage does not answer.
     """
-    await make_all_folders(cloud, {wish.path.rpartition("/")[0] for wish in wishes})
+    refused = await make_all_folders(cloud, {_folder(wish) for wish in wishes})
+    for wish in wishes:
+        if why := refused.get(_folder(wish)):
+            failed(wish, why)
+    wishes = [wish for wish in wishes if _folder(wish) not in refused]
     together = [wish for wish in wishes if _goes_with_others(wish)]
     if len(together) < FEW or not (await cloud.capabilities()).bulk:
         together = []
+    if any(wish.new for wish in together):
+        shared = await _shared(cloud)
+        together = [wish for wish in together if not (wish.new and _is_below(wish.path, shared))]
     others = set(map(id, together))
-    lately = Lately(cloud)
 
     async def send_batch(batch: list[Wish]) -> None:
-        taken = await _taken(cloud, batch, await lately.listed(batch))
+        taken = await _taken(cloud, batch, await _listed(cloud, batch))
         for wish in batch:
             if wish.path in taken:
                 done(wish, taken[wish.path])
@@ -95,29 +104,33 @@ async def put_many(
     await each([wish for wish in wishes if id(wish) not in others], send, cloud.in_flight)
 
 
-class Lately:
-    """What lay in the folders a moment ago.
+def _folder(wish: Wish) -> str:
+    return wish.path.rpartition("/")[0]
 
-    Parameters
-    ----------
-    cloud
-        Whose storage.
-    """
 
-    def __init__(self, cloud: Nextcloud) -> None:
-        self._cloud = cloud
-        self._folders: dict[str, tuple[float, set[str]]] = {}
+async def _shared(cloud: Nextcloud) -> list[str]:
+    """Return the paths at and below which others may write: what is shared with the user, and by the user."""
+    found: list[str] = []
+    for named, fields in (("path", {}), ("file_target", {"shared_with_me": "true"})):
+        response = await cloud.ocs("GET", SHARES, fields=fields)
+        if response.status_code == 404:  # nobody shares on this server
+            continue
+        try:
+            shares = response.json()["ocs"]["data"]
+            found += [str(share[named]).strip("/") for share in shares if int(share["permissions"]) & WRITING]
+        except (ValueError, KeyError, TypeError):
+            return [""]
+    return found
 
-    async def listed(self, wishes: Iterable[Wish]) -> set[str]:
-        """Return the paths in the folders of files that must be new."""
-        found: set[str] = set()
-        for folder in {wish.path.rpartition("/")[0] for wish in wishes if wish.new}:
-            since, paths = self._folders.get(folder, (0.0, set()))
-            if time.monotonic() - since > LATELY:
-                paths = {entry.path for entry in await members(self._cloud, folder)}
-                self._folders[folder] = time.monotonic(), paths
-            found |= paths
-        return found
+
+def _is_below(path: str, folders: list[str]) -> bool:
+    return any(not folder or f"{path}/".startswith(f"{folder}/") for folder in folders)
+
+
+async def _listed(cloud: Nextcloud, batch: list[Wish]) -> set[str]:
+    """Return the paths in the folders of files that must be new."""
+    folders = {_folder(wish) for wish in batch if wish.new}
+    return {entry.path for folder in folders for entry in await members(cloud, folder)}
 
 
 async def _taken(cloud: Nextcloud, batch: list[Wish], there: set[str]) -> dict[str, str]:
@@ -154,7 +167,8 @@ async def _taken(cloud: Nextcloud, batch: list[Wish], there: set[str]) -> dict[s
 
 def _goes_with_others(wish: Wish) -> bool:
     """Tell whether a file may go in a batch: small, under no condition, its name fit for a header."""
-    return wish.content.size <= SMALL and not wish.etag and wish.path.isprintable()
+    fit = wish.path.isprintable() and not wish.path.lower().endswith(_NEVER_TAKEN)
+    return wish.content.size <= SMALL and not wish.etag and fit
 
 
 def _batches(wishes: list[Wish]) -> Iterator[list[Wish]]:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from imagine_lib.errors import StorageError
 from imagine_lib.storage.dav import shown
 from imagine_lib.storage.listing import describe
-from imagine_lib.storage.refusals import refusal
+from imagine_lib.storage.refusals import Unavailable, exists, refusal
 from imagine_lib.storage.running import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import httpx
+
     from imagine_lib.storage.client import Nextcloud
 
 _GONE = frozenset({404})
-_THERE = frozenset({405})
-_NO_PARENT = frozenset({405, 409})
+_THERE = frozenset({403, 405})
+"""Of two that make a folder in the same moment, a Nextcloud says to one that it may not."""
+_NO_PARENT = _THERE | {409}
 _IN_THE_WAY = frozenset({404, 412})
 
 
@@ -32,8 +35,9 @@ async def make_folder(cloud: Nextcloud, path: str) -> None:
         There is no folder to make it in, or the storage refuses or does not answer.
     """
     response = await cloud.files("MKCOL", path, allow=_THERE)
-    if response.status_code == 405 and not response.extensions["patience"].unsure:
-        raise refusal(response, shown(path))
+    if not _is_made(response):
+        await _require_there(cloud, path, response)
+        raise exists(shown(path))
 
 
 async def make_folders(cloud: Nextcloud, path: str, exist_ok: bool = False) -> None:
@@ -48,25 +52,31 @@ async def make_folders(cloud: Nextcloud, path: str, exist_ok: bool = False) -> N
     """
     if not path:
         if not exist_ok:
-            raise FileExistsError(f"{shown(path)} exists already.")
+            raise exists(shown(path))
         return
     response = await cloud.files("MKCOL", path, allow=_NO_PARENT)
     if response.status_code == 409:
         await make_folders(cloud, path.rpartition("/")[0], exist_ok=True)
         response = await cloud.files("MKCOL", path, allow=_THERE)
-    if response.status_code != 405 or response.extensions["patience"].unsure:
+    if _is_made(response):
         return
+    await _require_there(cloud, path, response)
     if not (exist_ok and (await describe(cloud, path)).folder):
-        raise refusal(response, shown(path))
+        raise exists(shown(path))
 
 
-async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> None:
+async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> dict[str, Exception]:
     """Make many folders and those above them, level by level and side by side; those that are there stay.
+
+    Returns
+    -------
+    dict of str to Exception
+        The folders that the storage refused, with those below them, and why.
 
     Raises
     ------
     StorageError
-        The storage refuses or does not answer.
+        The storage does not answer.
     """
     wanted = set(filter(None, paths))
     for path in list(wanted):
@@ -75,8 +85,36 @@ async def make_all_folders(cloud: Nextcloud, paths: Iterable[str]) -> None:
     levels: dict[int, list[str]] = {}
     for path in sorted(wanted):
         levels.setdefault(path.count("/"), []).append(path)
+    refused: dict[str, Exception] = {}
+
+    async def make(path: str) -> None:
+        if why := refused.get(path.rpartition("/")[0]):
+            refused[path] = why
+            return
+        try:
+            await _require_there(cloud, path, await cloud.files("MKCOL", path, allow=_THERE))
+        except Unavailable:
+            raise
+        except (StorageError, OSError) as error:
+            refused[path] = error
+
     for _, level in sorted(levels.items()):
-        await each(level, lambda path: cloud.files("MKCOL", path, allow=_THERE), cloud.in_flight)
+        await each(level, make, cloud.in_flight)
+    return refused
+
+
+def _is_made(response: httpx.Response) -> bool:
+    return response.is_success or (response.status_code == 405 and response.extensions["patience"].unsure)
+
+
+async def _require_there(cloud: Nextcloud, path: str, response: httpx.Response) -> None:
+    """Raise the refusal to make a folder, unless it was refused because there is one now."""
+    if response.status_code != 403:
+        return
+    try:
+        await describe(cloud, path)
+    except FileNotFoundError:
+        raise refusal(response, shown(path)) from None
 
 
 async def remove(cloud: Nextcloud, path: str, etag: str = "") -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import unicodedata
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imagine_lib.storage.local import ARRIVING, Stamp, stamp_of
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagine_lib.storage.dav import Entry
+    from imagine_lib.storage.known import Known
+    from imagine_lib.storage.local import Stamp
 
 Direction = Literal["up", "down", "both"]
-Known = dict[str, tuple[str, Stamp]]
-"""By path: the entity tag there and the stamp here, when both were the same."""
 
 
 @dataclass
@@ -26,8 +22,26 @@ class Here:
     files: dict[str, tuple[Path, Stamp]] = field(default_factory=dict)
     """By path in composed form: where it is, and its size and times."""
     folders: set[str] = field(default_factory=set)
+    """With the folder itself, as the empty path, if it is there."""
+    mounts: set[str] = field(default_factory=set)
+    """Folders that are disks of their own."""
     left_out: dict[str, str] = field(default_factory=dict)
     """What is not synced, and why."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """What cannot be looked at, and why."""
+    hidden: set[str] = field(default_factory=set)
+    """At and below these, nobody can tell what is here."""
+
+
+@dataclass
+class There:
+    """What lies in a folder of the storage."""
+
+    files: dict[str, Entry] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    """With the folder itself, as the empty path, if it is there."""
+    mounts: set[str] = field(default_factory=set)
+    """What is shared with the user, or lies in a storage of its own."""
 
 
 @dataclass
@@ -41,33 +55,25 @@ class Plan:
     compare: list[str] = field(default_factory=list)
     """Changed on both sides: the same change, or a conflict."""
     same: list[str] = field(default_factory=list)
+    make_here: list[str] = field(default_factory=list)
+    """Folders, like the following."""
+    make_there: list[str] = field(default_factory=list)
+    remove_here: list[str] = field(default_factory=list)
+    """If nothing is in them any more."""
+    remove_there: list[str] = field(default_factory=list)
 
 
-def look(root: Path) -> Here:
-    """List a local folder; links and what is no file are left out."""
-    here = Here()
-    for place, names, others in os.walk(root):
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.is_symlink():
-                here.left_out[path.relative_to(root).as_posix()] = "it is a link"
-            else:
-                here.folders.add(unicodedata.normalize("NFC", path.relative_to(root).as_posix()))
-        for name in sorted(others):
-            if not name.startswith((ARRIVING, ".writing-")):
-                _look_at(here, root, Path(place, name))
-    return here
-
-
-def decide(here: Here, there: dict[str, Entry], known: Known, direction: Direction, delete: bool) -> Plan:
+def decide(here: Here, there: There, known: Known, hidden: set[str], direction: Direction, delete: bool) -> Plan:
     """Compare both sides.
 
     Parameters
     ----------
     here, there
-        What lies where; folders there do not matter.
+        What lies where.
     known
         What was the same the last time.
+    hidden
+        At and below these, one side cannot be seen, and nothing is done.
     direction
         Which way files may go.
     delete
@@ -75,10 +81,17 @@ def decide(here: Here, there: dict[str, Entry], known: Known, direction: Directi
     """
     plan = Plan()
     up, down = direction != "down", direction != "up"
-    for path in sorted({*here.files, *there}):
-        mine, theirs, last = here.files.get(path), there.get(path), known.get(path)
+    for path in sorted({*here.files, *there.files}):
+        if is_below(path, hidden):
+            continue
+        mine, theirs, last = here.files.get(path), there.files.get(path), known.files.get(path)
+        # A Nextcloud keeps the tag of what is written twice within a second, whatever its size.
+        theirs_new = theirs is not None and (
+            last is None or not theirs.etag or (theirs.etag, theirs.size) != (last[0], last[1][1])
+        )
+        if path in known.doubtful and (theirs is None or theirs_new):
+            last = None
         mine_new = mine is not None and (last is None or mine[1] != last[1])
-        theirs_new = theirs is not None and (last is None or theirs.etag != last[0])
         if mine and theirs:
             if mine_new and theirs_new:
                 plan.compare.append(path)
@@ -97,18 +110,31 @@ def decide(here: Here, there: dict[str, Entry], known: Known, direction: Directi
             plan.delete_there.append(path)
         elif down:
             plan.download.append(path)
+    for folder in sorted(here.folders ^ there.folders):
+        if is_below(folder, hidden):
+            continue
+        deleted = delete and folder != "" and folder in known.folders
+        if folder in here.folders:
+            if deleted and down:
+                plan.remove_here.append(folder)
+            elif up:
+                plan.make_there.append(folder)
+        elif deleted and up:
+            plan.remove_there.append(folder)
+        elif down:
+            plan.make_here.append(folder)
     return plan
 
 
-def _look_at(here: Here, root: Path, path: Path) -> None:
-    plain = path.relative_to(root).as_posix()
-    name = unicodedata.normalize("NFC", plain)
-    status = path.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        here.left_out[plain] = "it is a link" if stat.S_ISLNK(status.st_mode) else "it is no file"
-    elif name in here.files:
-        here.left_out[plain] = "another file has the same name, written in other letters of Unicode"
-    elif not name.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in name):
-        here.left_out[plain.encode("utf-8", "replace").decode()] = "its name is no UTF-8"
-    else:
-        here.files[name] = path, stamp_of(status)
+def is_below(path: str, tops: set[str]) -> bool:
+    """Tell whether a path is one of some others, or below one."""
+    while tops and path:
+        if path in tops:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def vanished(mounts: set[str], known: Known, seen: set[str]) -> set[str]:
+    """Return those of some disks or shares that had files the last time, and show none of them now."""
+    return {top for top, files in known.below(mounts).items() if seen.isdisjoint(files)}

@@ -79,7 +79,7 @@ class Content:
             found = self.source.read_bytes()
         except OSError as error:
             raise _unreadable(self.source, error) from None
-        self._require_unchanged(self.source)
+        self.require_unchanged()
         return found
 
     def blocks(
@@ -117,14 +117,24 @@ class Content:
                 file.seek(start)
                 while start < end and (block := file.read(min(BLOCK, end - start))):
                     start += len(block)
+                    if start >= end:  # before the last block goes: what has all of it is stored
+                        self.require_unchanged()
                     yield block
         except OSError as error:
             raise _unreadable(self.source, error) from None
-        self._require_unchanged(self.source)
+        if start < end:
+            self.require_unchanged()
 
-    def _require_unchanged(self, path: Path) -> None:
-        if Content.of(path).stamp != self.stamp:
-            raise StorageError(f"{path} changed while it was read; nothing was stored, try again.")
+    def require_unchanged(self) -> None:
+        """Look whether the file is still what was described.
+
+        Raises
+        ------
+        StorageError
+            It is not.
+        """
+        if not isinstance(self.source, bytes) and Content.of(self.source).stamp != self.stamp:
+            raise StorageError(f"{self.source} changed while it was read; nothing was stored, try again.")
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

@@ -1,7 +1,7 @@
 """Where the library finds the key to the user's storage: a file that only the user can read.
 
 A Nextcloud that sees eleven wrong passwords from one address refuses everyone behind it, so a refused key is told to
-all programs of the user and tried by none of them again until the file holds another one.
+all programs of the user and tried by none of them again until the file is written anew.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from imagine_lib.storage.refusals import NotLinked, dead_credential
 
 DEFAULT_FILE = Path("~/.config/imagine/storage.json")
 DEAD_SECONDS = 1800
-"""How long a refused key is left alone: as long as a Nextcloud remembers wrong passwords."""
+"""How long a refused key that is in no file is left alone: as long as a Nextcloud remembers wrong passwords."""
 
-_buried: dict[Path, float] = {}
+_buried: dict[Path, set[str]] = {}
 
 
 class Credential(BaseModel):
@@ -127,7 +127,7 @@ class Key:
                     "Another storage has been linked meanwhile: start again from the cell that opened this one."
                 )
             self._credential, self._seen = fresh, stamp
-        if not self._credential.bearer and _is_dead(self._credential):
+        if not self._credential.bearer and _is_dead(self._credential, self._link()):
             raise dead_credential()
         return self._credential
 
@@ -139,7 +139,11 @@ class Key:
     def refused(self, credential: Credential) -> None:
         """Note that the storage refused a credential."""
         if not credential.bearer:
-            _bury(credential)
+            _bury(credential, self._link())
+
+    def _link(self) -> str:
+        """Return what tells one linking of a key from the next: the file as it was written then."""
+        return str(int(time.time() // DEAD_SECONDS) if self._fixed else self._seen)
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -159,18 +163,19 @@ def _grave(credential: Credential) -> Path:
     return cache_folder() / "refused" / hashlib.sha256(told.encode()).hexdigest()
 
 
-def _bury(credential: Credential) -> None:
+def _bury(credential: Credential, link: str) -> None:
     grave = _grave(credential)
-    _buried[grave] = time.time()
+    _buried.setdefault(grave, set()).add(link)
     with contextlib.suppress(OSError):  # a full disk: then the other programs find out for themselves
         grave.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        grave.touch()
+        with grave.open("a") as file:
+            file.write(f"{link}\n")
 
 
-def _is_dead(credential: Credential) -> bool:
+def _is_dead(credential: Credential, link: str) -> bool:
     grave = _grave(credential)
     try:
-        since = grave.stat().st_mtime
+        told = grave.read_text().splitlines()
     except OSError:
-        since = _buried.get(grave, 0.0)
-    return time.time() - since < DEAD_SECONDS
+        told = []
+    return link in told or link in _buried.get(grave, ())

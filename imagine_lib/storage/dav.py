@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PROPERTIES = (
-    b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:"><d:prop><d:resourcetype/><d:getcontentlength/>'
-    b"<d:getetag/><d:getlastmodified/></d:prop></d:propfind>"
+    b'<?xml version="1.0"?><d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns"><d:prop><d:resourcetype/>'
+    b"<d:getcontentlength/><d:getetag/><d:getlastmodified/><oc:permissions/></d:prop></d:propfind>"
 )
-_RESPONSE, _STATUS = "{DAV:}response", "{DAV:}status"
-_COLLECTION, _HREF = "{DAV:}collection", "{DAV:}href"
-_KEPT = {_HREF, _STATUS, "{DAV:}getcontentlength", "{DAV:}getetag", "{DAV:}getlastmodified"}
+WITH_MOUNTS = PROPERTIES.replace(b"</d:prop>", b'<nc:mount-type xmlns:nc="http://nextcloud.org/ns"/></d:prop>')
+"""Asks also whether each is shared with the user, or lies in a storage of its own."""
+_RESPONSE, _COLLECTION, _HREF = "{DAV:}response", "{DAV:}collection", "{DAV:}href"
+_LENGTH, _ETAG, _MODIFIED = "{DAV:}getcontentlength", "{DAV:}getetag", "{DAV:}getlastmodified"
+_MOUNT = "{http://nextcloud.org/ns}mount-type"
+_ODD = {"", ".", ".."}
+_PERMISSIONS = "{http://owncloud.org/ns}permissions"
+_KEPT = {_HREF, _LENGTH, _ETAG, _MODIFIED, _MOUNT, _PERMISSIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,15 @@ class Entry:
     """Changes when the content does; a folder's, when anything below it does."""
     last_modified: str
     """As the server writes it."""
+    mount: str = ""
+    """What kind of storage it lies in, if not in the user's own; told only where it was asked for."""
+    permissions: str = ""
+    """What the user may do, one letter each; empty where the server does not tell."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the user may change the file, or put something into the folder."""
+        return not self.permissions or not {"W", "C", "K"}.isdisjoint(self.permissions)
 
     @property
     def modified(self) -> datetime | None:
@@ -59,7 +73,7 @@ class Entry:
 
 
 def normal(path: str) -> str:
-    """Return a path as this library writes it: composed, without the protocol and slashes at its ends.
+    """Return a path as this library writes it: composed, without the protocol, slashes at its ends and empty names.
 
     Raises
     ------
@@ -67,6 +81,8 @@ def normal(path: str) -> str:
         It climbs by ``..``.
     """
     text = unicodedata.normalize("NFC", path.removeprefix("nextcloud:").strip("/"))
+    if "//" in text:
+        text = "/".join(filter(None, text.split("/")))
     if "." in text and not {".", ".."}.isdisjoint(text.split("/")):
         raise StorageError(f"nextcloud:/{text} goes through . or ..: write the path out.")
     return text
@@ -88,11 +104,14 @@ class Listing:
     Parameters
     ----------
     root
-        Decoded path that all its addresses begin with.
+        Decoded path that paths in it are counted from.
+    path
+        What is listed: nothing that is not at or below it is believed.
     """
 
-    def __init__(self, root: str) -> None:
-        self._root = unicodedata.normalize("NFC", root).rstrip("/")
+    def __init__(self, root: str, path: str = "") -> None:
+        root = unicodedata.normalize("NFC", root).rstrip("/")
+        self._begin, self._above = len(root) + 1, f"{root}/{path}/" if path else f"{root}/"
         self._found: list[Entry] = []
         self._text: list[str] | None = None
         self._folder = False
@@ -155,13 +174,20 @@ class Listing:
 
     def _entry(self) -> Entry:
         href = self._values.get(_HREF, "")
-        address = unicodedata.normalize("NFC", unquote(href if href.startswith("/") else urlsplit(href).path))
-        if not f"{address.rstrip('/')}/".startswith(f"{self._root}/"):
-            raise ValueError(f"{address} lies outside {self._root}")
+        address = unquote(href if href.startswith("/") else urlsplit(href).path).removesuffix("/")
+        address = unicodedata.normalize("NFC", address)
+        path = address[self._begin :]
+        leads_out = "\0" in path or (path and not _ODD.isdisjoint(path.split("/")))
+        if leads_out or not f"{address}/".startswith(self._above):
+            raise ValueError(f"{address} lies outside {self._above}")
+        if not (self._folder or _ETAG in self._values or _MODIFIED in self._values):
+            raise ValueError(f"{address} was not described")
         return Entry(
-            path=address[len(self._root) :].strip("/"),
+            path=path,
             folder=self._folder,
-            size=0 if self._folder else int(self._values.get("{DAV:}getcontentlength", 0)),
-            etag=self._values.get("{DAV:}getetag", "").removeprefix("W/").strip('"'),
-            last_modified=self._values.get("{DAV:}getlastmodified", ""),
+            size=0 if self._folder else int(self._values.get(_LENGTH, 0)),
+            etag=self._values.get(_ETAG, "").removeprefix("W/").strip('"'),
+            last_modified=self._values.get(_MODIFIED, ""),
+            mount=self._values.get(_MOUNT, ""),
+            permissions=self._values.get(_PERMISSIONS, ""),
         )

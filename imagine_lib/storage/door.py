@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import http.cookiejar
+import weakref
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+import httpcore
 import httpx
 
-from imagine_lib.storage.refusals import dead_credential, led_away
+from imagine_lib.storage.refusals import Unavailable, dead_credential, led_away
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 HOPS = 4
 CONNECT_SECONDS = 10.0
 AGENT = "iMagine workspace"
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 1024**2  # its 64 KB keep a large file at two thirds of this speed
 _READING = {"GET", "HEAD", "PROPFIND"}
 _SAME_METHOD = {307, 308}
 
@@ -43,6 +46,7 @@ class Door:
     def __init__(self, key: Key, connections: int) -> None:
         self._key = key
         self._url = key.account.url
+        self._opened = False
         self._proven: str | None = None
         self._proving = asyncio.Lock()
         self.requests = 0
@@ -63,10 +67,13 @@ class Door:
         Raises
         ------
         StorageError
-            The key is refused, or the server points elsewhere.
+            The key is refused, or the server points elsewhere, or nowhere.
         httpx.TransportError
             There is no answer.
         """
+        if not self._opened:
+            self._opened = True
+            weakref.finalize(self, _close, self._http, asyncio.get_running_loop()).atexit = False
         refused: set[str] = set()
         for _ in range(HOPS):
             credential = self._key.current()
@@ -90,11 +97,11 @@ class Door:
                 url = self._followed(response)
             else:
                 return response
-        raise dead_credential()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        if refused:
+            raise dead_credential()
+        raise Unavailable(
+            f"Your storage at {self._url} points from one address to the next without end: tell its operator."
+        )
 
     async def _carefully(self, request: httpx.Request, credential: Credential, authorization: str) -> httpx.Response:
         if authorization == self._proven:
@@ -124,6 +131,12 @@ class Door:
         if repeatable and (safer or there == (scheme, host, port)):
             return target
         raise led_away(self._url, f"{urlsplit(target).scheme}://{urlsplit(target).netloc}")
+
+
+def _close(connections: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    """Close what a door has opened that nobody goes through any more."""
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(connections.aclose(), loop)
 
 
 async def _authorization(credential: Credential) -> str:

@@ -74,7 +74,7 @@ async def fetch_many(
     missing = {entry.path: entry for entry in wanted}
     offered = len(missing) >= FEW and (await cloud.capabilities()).archives
     for _ in range(TRIES):
-        folders = _worthwhile(top, files, missing) if offered else []
+        folders = _worthwhile(top, files, missing, cloud.user) if offered else []
         for folder in folders:
             offered = offered and await _fetch_archive(cloud, folder, files, missing, keep)
         if not folders or not offered:
@@ -112,7 +112,7 @@ async def _fetch_archive(
         return False
 
 
-def _worthwhile(top: str, files: list[Entry], missing: dict[str, Entry]) -> list[str]:
+def _worthwhile(top: str, files: list[Entry], missing: dict[str, Entry], user: str) -> list[str]:
     """Return the folders that are worth an archive, the uppermost ones."""
     root = _Folder()
     for entry in files:
@@ -126,11 +126,23 @@ def _worthwhile(top: str, files: list[Entry], missing: dict[str, Entry]) -> list
     waiting = [(top, root)]
     while waiting:
         path, folder = waiting.pop()
-        if folder.is_worth_an_archive():
+        if folder.is_worth_an_archive() and not _is_garbled(path, files, user):
             found.append(path)
         else:
             waiting += [(f"{path}/{name}".strip("/"), below) for name, below in folder.folders.items()]
     return sorted(found)
+
+
+def _is_garbled(folder: str, files: list[Entry], user: str) -> bool:
+    """Tell whether a folder's archive would have wrong names in it, which may be those of other files.
+
+    To name a file, a Nextcloud takes the path of the folder above out of the file's: wherever it stands in it, not at
+    its beginning alone. In the archive of all that user ``rosa`` has, ``d/rosa2.jpg`` is called ``d2.jpg``.
+    """
+    home = f"/{user}/files/"
+    above = f"{home}{folder}".rstrip("/").rpartition("/")[0]
+    below = f"{folder}/" if folder else ""
+    return any(f"{home}{entry.path}".count(above) > 1 for entry in files if entry.path.startswith(below))
 
 
 def _count(folder: _Folder, entry: Entry, missing: dict[str, Entry]) -> None:

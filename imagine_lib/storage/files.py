@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from imagine_lib.storage.filesystem import NextcloudFileSystem
 
 BLOCK = 5 * 1024**2
-_SPOOLED_ABOVE = 8 * 1024**2
 _NEAR = 6
 """Calls between a failing block and the file's end in the libraries that close files for their users."""
+_CLOSING = {"fsspec", "pandas"}
+"""These libraries: where a program of the user's closes a file, it means it."""
 
 
 class ReadFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is untyped
@@ -42,7 +44,7 @@ class ReadFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec is untyped
 
 
 class WriteFile(io.BufferedIOBase):
-    """A file open for writing: kept on local disk until it is closed, and dropped if the block around it fails."""
+    """A file open for writing: on local disk until it is stored, and dropped if the block around it fails."""
 
     def __init__(self, fs: NextcloudFileSystem, path: str, mode: str, autocommit: bool = True) -> None:
         self._fs, self.path, self.mode = fs, path, mode
@@ -89,10 +91,10 @@ class WriteFile(io.BufferedIOBase):
             super().close()
 
     def commit(self) -> None:
-        """Store what was written."""
+        """Store what was written; where that fails, keep it on local disk and say where."""
         try:
             self._spool.flush()
-            self._fs.store(Path(self._spool.name), self.path, new=self.mode == "xb", etag=self._etag)
+            self._store()
         finally:
             self.discard()
 
@@ -100,6 +102,18 @@ class WriteFile(io.BufferedIOBase):
         """Forget what was written."""
         self._spool.close()
         super().close()
+
+    def _store(self) -> None:
+        spool = self._spool.name
+        try:
+            self._fs.store(Path(spool), self.path, new=self.mode == "xb", etag=self._etag)
+        except BaseException as error:
+            if not Path(spool).stat().st_size:
+                raise
+            os.link(spool, kept := f"{spool}-not-stored")  # a second name outlives the first
+            told = str(error).rstrip(".") or f"{shown(self.path)} was not stored"
+            error.args = (f"{told}; what you wrote is kept in {kept}.",)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,8 +138,7 @@ class WriteFile(io.BufferedIOBase):
     def _is_left_by_an_error(self) -> bool:
         """Tell whether a ``with`` block that failed closes the file without telling it so.
 
-        Libraries that open files for their users (``fsspec.open``, pandas) do that, and a half-written table would be
-        stored as a whole one.
+        Libraries that open files for their users do that, and a half-written table would be stored as a whole one.
         """
         error = sys.exc_info()[1]
         if error is None or error is self._before:
@@ -136,7 +149,7 @@ class WriteFile(io.BufferedIOBase):
                 return False
             frame = frame.f_back
             if frame.f_code.co_name == "__exit__":
-                return True
+                return frame.f_globals.get("__name__", "").partition(".")[0] in _CLOSING
         return False
 
 

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from imagine_lib.storage.dav import PROPERTIES, Entry, Listing, shown
-from imagine_lib.storage.refusals import Refusal
+from imagine_lib.storage.dav import PROPERTIES, WITH_MOUNTS, Entry, Listing, shown
+from imagine_lib.storage.refusals import Damaged, Refusal, changed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -60,24 +60,35 @@ async def members(cloud: Nextcloud, path: str, part: str = "files") -> list[Entr
     return entries[1:] if entries[0].folder else entries
 
 
-async def tree(cloud: Nextcloud, path: str) -> list[Entry]:
+async def tree(cloud: Nextcloud, path: str, mounts: bool = False) -> list[Entry]:
     """List everything at and below a path, itself first: by one request, where the server lists trees.
+
+    Parameters
+    ----------
+    cloud, path
+        Whose and which.
+    mounts
+        Whether what lies in another storage than the user's own is to be told.
 
     Raises
     ------
     FileNotFoundError, StorageError
         As for ``describe``.
     """
+    wanted = WITH_MOUNTS if mounts else PROPERTIES
     try:
-        return await _propfind(cloud, path, "infinity")
+        return await _propfind(cloud, path, "infinity", wanted=wanted)
     except Refusal as error:
         if error.status not in NO_TREES:
             raise
-    top = await describe(cloud, path)
-    found, level = [top], [top.path] if top.folder else []
+    found = await _propfind(cloud, path, "0", wanted=wanted)
+    level = [entry.path for entry in found if entry.folder]
     while level:
-        lists = await asyncio.gather(*(members(cloud, folder) for folder in level))
-        entries = [entry for below in lists for entry in below]
+        try:
+            lists = await asyncio.gather(*(_propfind(cloud, folder, "1", wanted=wanted) for folder in level))
+        except FileNotFoundError:  # of a folder below; the path itself was there a moment ago
+            raise changed(shown(path)) from None
+        entries = [entry for folder, *below in lists for entry in below]
         found += entries
         level = [entry.path for entry in entries if entry.folder]
     return found
@@ -97,11 +108,13 @@ async def arriving(cloud: Nextcloud, path: str) -> AsyncIterator[Entry]:
     async def pass_on(response: httpx.Response) -> None:
         nonlocal passed
         seen = 0
-        async for batch in _batches(response, cloud.root()):
+        async for batch in _batches(response, cloud.root(), path):
             fresh = batch[max(0, passed - seen) :]  # a listing that broke off is asked for again, from its beginning
             seen += len(batch)
             passed = max(passed, seen)
             await queue.put(fresh)
+        if not seen:  # an answer without even the folder itself says nothing about what is in it
+            raise Damaged
 
     async def ask() -> None:
         try:
@@ -150,14 +163,17 @@ async def page(cloud: Nextcloud, path: str, following: str | None = None, count:
 
     async def take(response: httpx.Response) -> list[Entry]:
         told.update(response.headers)
-        return await _read(response, cloud.root())
+        found = await _read(response, cloud.root(), path)
+        if not token and not found:
+            raise Damaged
+        return found
 
     found = await _asked(cloud, path, "1", take, headers)
     entries = [entry for entry in found if entry.path != path]
     paged = bool(token) or told.get("x-nc-paginate") == "true"
     # What a server counts has the folder itself in it.
     total = int(told.get("x-nc-paginate-total", counted)) if paged else len(found)
-    more = offset + count < total and bool(found)
+    more = offset + count < total  # also after an empty page, whose files were deleted meanwhile
     token = told.get("x-nc-paginate-token", token) if paged else ""
     if not paged:
         entries = found[offset : offset + count]
@@ -165,11 +181,16 @@ async def page(cloud: Nextcloud, path: str, following: str | None = None, count:
     return Page(entries, total - 1, f"{token}:{offset + count}:{total}" if more else None)
 
 
-async def _propfind(cloud: Nextcloud, path: str, depth: str, part: str = "files") -> list[Entry]:
+async def _propfind(
+    cloud: Nextcloud, path: str, depth: str, part: str = "files", wanted: bytes = PROPERTIES
+) -> list[Entry]:
     async def take(response: httpx.Response) -> list[Entry]:
-        return await _read(response, cloud.root(part))
+        found = await _read(response, cloud.root(part), path)
+        if not found or found[0].path != path:
+            raise Damaged
+        return found
 
-    return await _asked(cloud, path, depth, take, part=part)
+    return await _asked(cloud, path, depth, take, part=part, wanted=wanted)
 
 
 async def _asked(
@@ -179,6 +200,7 @@ async def _asked(
     take: Callable[[httpx.Response], Awaitable[T]],
     headers: dict[str, str] | None = None,
     part: str = "files",
+    wanted: bytes = PROPERTIES,
 ) -> T:
     return await cloud.exchange(
         "PROPFIND",
@@ -186,16 +208,16 @@ async def _asked(
         take,
         about=shown(path),
         headers={**XML, "Depth": depth, **(headers or {})},
-        body=PROPERTIES,
+        body=wanted,
     )
 
 
-async def _read(response: httpx.Response, root: str) -> list[Entry]:
-    return [entry async for batch in _batches(response, root) for entry in batch]
+async def _read(response: httpx.Response, root: str, path: str) -> list[Entry]:
+    return [entry async for batch in _batches(response, root, path) for entry in batch]
 
 
-async def _batches(response: httpx.Response, root: str) -> AsyncIterator[list[Entry]]:
-    listing = Listing(root)
+async def _batches(response: httpx.Response, root: str, path: str) -> AsyncIterator[list[Entry]]:
+    listing = Listing(root, path)
     async for block in response.aiter_bytes():
         if found := listing.feed(block):
             yield found

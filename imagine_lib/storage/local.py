@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage.reading import download
@@ -58,6 +58,7 @@ async def save(
         It is a folder, it changed, the disk is full, or the storage refuses or does not answer.
     """
     with _arriving(target, check) as arriving:
+        _create(arriving).close()
         head = await download(cloud, path, arriving, etag)
         moment = head.modified if mtime is None else mtime
         if moment is not None:
@@ -75,10 +76,11 @@ def put_down(
     StorageError
         The disk is full.
     """
-    with _arriving(target, check) as arriving:
-        arriving.write_bytes(content)
+    with _arriving(target, check) as arriving, _create(arriving) as file:
+        file.write(content)
         if mtime is not None:
-            os.utime(arriving, (mtime, mtime))
+            file.flush()  # what is written after it dates the file anew
+            os.utime(file.fileno(), (mtime, mtime))
 
 
 def write_atomically(target: Path, content: bytes) -> None:
@@ -99,16 +101,19 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_mtime_ns, status.st_size
 
 
+def _create(path: Path) -> BinaryIO:
+    try:
+        return path.open("xb")
+    except FileNotFoundError:  # once a folder, and not once a file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+
+
 @contextlib.contextmanager
 def _arriving(target: Path, check: Callable[[], None] | None) -> Iterator[Path]:
     """Give a place for a file that becomes the target when the block is left without an error."""
     arriving = target.with_name(f"{ARRIVING}{secrets.token_hex(8)}")
     try:
-        try:
-            arriving.touch(exist_ok=False)
-        except FileNotFoundError:  # once a folder, and not once a file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            arriving.touch(exist_ok=False)
         yield arriving
         if check:
             check()

@@ -26,7 +26,7 @@ class Patience:
     Parameters
     ----------
     seconds
-        Longest time from now in which a new try may begin.
+        Longest time from the first failure in which a new try may begin: what takes long is tried again too.
     again
         Whether carrying it out twice does no harm.
     """
@@ -40,8 +40,7 @@ class Patience:
 
     def renew(self) -> None:
         """Begin anew, because some of the work got done."""
-        self._ends = time.monotonic() + self._seconds
-        self._latest = self._ends + LONGEST_ORDER
+        self._ends = self._latest = 0.0
         self._wait = FIRST_WAIT
         self._tries = 0
 
@@ -56,7 +55,6 @@ class Patience:
         if status in BUSY:
             order = _order(response)
             if order is not None and order <= LONGEST_ORDER:
-                self._ends = min(self._ends + order, self._latest)
                 return self._next(order)
             # Without Retry-After, 429 means a lock-out of half an hour; asking again would prolong it.
             return None if status == 429 or order is not None else self._next()
@@ -65,12 +63,16 @@ class Patience:
             return self.after_break(sent=True) if self._errors < TIMES_OF_500 else None
         return None
 
-    def _next(self, least: float = 0.0) -> float | None:
-        wait, self._wait = max(least, self._wait), min(2 * self._wait, LONGEST_WAIT)
+    def _next(self, order: float = 0.0) -> float | None:
+        """Return how long to wait, at least as long as the server orders; its orders lengthen the patience."""
+        now = time.monotonic()
+        if not self._tries:
+            self._ends = now + self._seconds
+            self._latest = self._ends + LONGEST_ORDER
+        self._ends = min(self._ends + order, self._latest)
+        wait, self._wait = max(order, self._wait), min(2 * self._wait, LONGEST_WAIT)
         self._tries += 1
-        if self._tries >= OFTEN or time.monotonic() + wait > self._ends:
-            return None
-        return wait
+        return None if self._tries >= OFTEN or now + wait > self._ends else wait
 
 
 def _order(response: httpx.Response) -> float | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import refusals
 from imagine_lib.storage.dav import shown
+from imagine_lib.storage.labels import check, digest_of_file, is_wrong_label, label_of
 from imagine_lib.storage.listing import describe
 from imagine_lib.storage.refusals import Damaged, NotAFile
 from imagine_lib.storage.running import each
@@ -24,14 +23,15 @@ if TYPE_CHECKING:
 
     from imagine_lib.storage.client import Nextcloud
 
-_log = logging.getLogger(__name__)
-
 PART = 64 * 1024**2
 """Bytes of a large file that one request reads: what breaks off is asked for again from where it broke."""
+FIRST_PART = 8 * 1024**2
+"""Bytes that are held in memory, of several files at a time; what follows goes to the disk as it arrives."""
 PARALLEL_PARTS = 3
+ROUNDS = 3
+"""How often a large file is read that arrives damaged in another way each time."""
 LONGEST_SKIP = 16 * 1024**2
 """Bytes that are read in vain where a server sends a whole file for a part of it."""
-_CHECKED = {"sha256", "sha1", "md5"}
 _PART_OR_END = frozenset({412, 416})
 
 
@@ -76,7 +76,7 @@ async def read(cloud: Nextcloud, path: str, start: int = 0, end: int | None = No
             return Bytes(b"", max(0, total_of(response)), entity_tag(response))
         found = await (_part if response.status_code == 206 else _cut)(response, path, start, end)
         if len(found.content) == found.total:
-            _check(response, found.content, path, earlier)
+            check(response, found.content, path, earlier)
         return found
 
     found = await cloud.exchange(
@@ -109,20 +109,21 @@ async def download(cloud: Nextcloud, path: str, target: Path, etag: str = "") ->
     OSError
         The disk is full.
     """
-    head = await read(cloud, path, 0, PART, etag)
-    if head.total <= len(head.content):
-        await asyncio.to_thread(target.write_bytes, head.content)
-        return head
     earlier = ""
-    while True:
+    for _ in range(ROUNDS):
+        head = await read(cloud, path, 0, min(FIRST_PART, PART), etag)
+        if head.total <= len(head.content):
+            await asyncio.to_thread(target.write_bytes, head.content)
+            return head
         with target.open("wb") as file:
             file.truncate(head.total)
             os.pwrite(file.fileno(), head.content, 0)
             label = await _fetch_parts(cloud, path, file.fileno(), head)
-        digest = await asyncio.to_thread(_digest_of_file, target, label)
-        if label.endswith(digest) or _same_again(digest, earlier, path):
+        digest = await asyncio.to_thread(digest_of_file, target, label)
+        if label.endswith(digest) or is_wrong_label(digest, earlier, path):
             return head
-        earlier, head = digest, await read(cloud, path, 0, PART, head.etag)
+        earlier, etag = digest, head.etag
+    raise refusals.damaged(shown(path))
 
 
 async def _fetch_parts(cloud: Nextcloud, path: str, handle: int, head: Bytes) -> str:
@@ -201,46 +202,6 @@ async def _cut(response: httpx.Response, path: str, start: int, end: int | None)
     if position < (total if end is None else min(end, total)):
         raise Damaged
     return Bytes(bytes(kept[start:] if start < 0 else kept), total, entity_tag(response), moment_of(response))
-
-
-def _check(response: httpx.Response, content: bytes, path: str, earlier: list[str]) -> None:
-    """Compare a whole file with the checksum that it was stored with, if it was.
-
-    Raises
-    ------
-    Damaged
-        They differ, and not as they did before.
-    """
-    label = label_of(response)
-    if not label:
-        return
-    digest = hashlib.new(label.partition(":")[0], content, usedforsecurity=False).hexdigest()
-    if not label.endswith(digest) and not _same_again(digest, "".join(earlier[-1:]), path):
-        earlier.append(digest)
-        raise Damaged
-
-
-def _same_again(digest: str, earlier: str, path: str) -> bool:
-    """Tell whether content that contradicts its label came the same way twice: then it is the label that is wrong.
-
-    A Nextcloud keeps whatever checksum a client states, and never compares it.
-    """
-    if digest == earlier:
-        _log.warning("%s does not fit the checksum that it was stored with", shown(path))
-    return digest == earlier
-
-
-def _digest_of_file(path: Path, label: str) -> str:
-    if not label:
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, label.partition(":")[0]).hexdigest()
-
-
-def label_of(response: httpx.Response) -> str:
-    """Return the checksum that a file was stored with, as ``sha256:…``, if it is one that can be computed."""
-    name, _, value = response.headers.get("OC-Checksum", "").split(",")[0].strip().lower().partition(":")
-    return f"{name}:{value}" if name in _CHECKED and value else ""
 
 
 def _first(response: httpx.Response) -> int:

@@ -70,7 +70,7 @@ def refusal(response: httpx.Response, shown: str) -> Exception:
         case 404:
             return FileNotFoundError(f"{shown} does not exist.")
         case 405 | 412:
-            return FileExistsError(f"{shown} exists already.")
+            return exists(shown)
         case 400:
             return Refusal(f"Your storage does not take {shown}{_reason(response)}; give it another name.", status)
         case 403:
@@ -89,6 +89,11 @@ def refusal(response: httpx.Response, shown: str) -> Exception:
             return Refusal(f"Your storage is full: {shown} was not written; delete something first.", status)
         case _:
             return Refusal(f"Your storage answered {status} for {shown}; try again in a moment.", status)
+
+
+def exists(shown: str) -> FileExistsError:
+    """Return the error of something that is in the way."""
+    return FileExistsError(f"{shown} exists already.")
 
 
 def locked_out() -> Unavailable:

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import StorageError, UsageError
-from imagine_lib.storage.copies import copies_folder, drop
+from imagine_lib.storage.holding import copies_folder, drop, states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,13 +68,14 @@ def _limit() -> float:
 
 
 def _size(root: Path) -> int:
-    """Return how much a copy takes; one that was interrupted is measured."""
+    """Return how much a copy takes; one that was interrupted, or shares files with another, is measured."""
     try:
-        if (root / "size.json").stat().st_mtime >= (root / "used").stat().st_mtime:
+        if len(states(root)) == 1 and (root / "size.json").stat().st_mtime >= (root / "used").stat().st_mtime:
             return int(json.loads((root / "size.json").read_text()))
     except (OSError, ValueError, TypeError):
         pass
-    return sum(path.stat().st_size for path in (root / "files").rglob("*") if path.is_file())
+    found = [path.lstat() for path in (root / "files").rglob("*") if path.is_file()]
+    return sum(status.st_size // status.st_nlink for status in found)
 
 
 def _last_used(root: Path) -> float:

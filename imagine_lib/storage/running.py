@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -51,16 +51,19 @@ def wait_for(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T
     if within:
         work.close()
         raise RuntimeError("a loop cannot wait for itself")
-    job = asyncio.run_coroutine_threadsafe(work, loop)
+    ended = threading.Event()
+
+    async def carry_out() -> T:
+        try:
+            return await work
+        finally:
+            ended.set()
+
+    job = asyncio.run_coroutine_threadsafe(carry_out(), loop)
     try:
         return job.result()
     except BaseException:
         if not job.done():
             job.cancel()
-            with contextlib.suppress(BaseException):
-                asyncio.run_coroutine_threadsafe(_settled(loop), loop).result(ENDING_SECONDS)
+            ended.wait(ENDING_SECONDS)
         raise
-
-
-async def _settled(_: asyncio.AbstractEventLoop) -> None:
-    await asyncio.sleep(0.1)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from imagine_lib.errors import StorageError, UsageError
+from imagine_lib.storage import refusals
 from imagine_lib.storage.dav import shown
 from imagine_lib.storage.filesystem import NextcloudFileSystem
 
@@ -18,6 +19,12 @@ _KINDS = {"user": 0, "group": 1, "link": 3}
 _READ, _WRITE, _DROP = 1, 15, 4
 _RIGHTS = {"read": _READ, "write": _WRITE, "drop": _DROP}
 _MOST = "20 shares in 10 minutes"
+_FAILED = {
+    "POST": "cannot be shared so",
+    "PUT": "cannot be changed so",
+    "GET": "is not listed with its shares",
+    "DELETE": "cannot be withdrawn",
+}
 
 Rights = Literal["read", "write", "drop"]
 
@@ -79,10 +86,8 @@ def create(
     ------
     UsageError
         None or several receivers were named.
-    FileNotFoundError
-        There is nothing at that path.
     StorageError
-        The storage refuses, and why, or does not answer.
+        There is nothing at that path, the storage refuses, and why, or does not answer.
     """
     if sum(map(bool, (user, group, link))) != 1:
         raise UsageError("A share is for one user, one group, or a link: name one of them.")
@@ -115,7 +120,7 @@ def received(filesystem: NextcloudFileSystem | None = None) -> list[Share]:
     """List what others share with the signed-in user."""
     filesystem = filesystem or NextcloudFileSystem()
     found = filesystem.run(_call(filesystem.client, "GET", SHARES, "nextcloud:/", {"shared_with_me": "true"}))
-    return [_share(data) for data in found]
+    return [_share(data | {"path": data["file_target"]}) for data in found]
 
 
 def change(
@@ -131,6 +136,8 @@ def change(
 
     Raises
     ------
+    UsageError
+        That is no share's number.
     StorageError
         There is no such share, the storage refuses, or does not answer.
     """
@@ -142,8 +149,7 @@ def change(
         "label": label,
     }
     wanted = {name: value for name, value in fields.items() if value is not None}
-    path = f"{SHARES}/{int(share_id)}"
-    return _share(filesystem.run(_call(filesystem.client, "PUT", path, f"share {share_id}", wanted)))
+    return _share(filesystem.run(_call(filesystem.client, "PUT", _path(share_id), f"share {share_id}", wanted)))
 
 
 def withdraw(share_id: str, filesystem: NextcloudFileSystem | None = None) -> None:
@@ -151,15 +157,25 @@ def withdraw(share_id: str, filesystem: NextcloudFileSystem | None = None) -> No
 
     Raises
     ------
+    UsageError
+        That is no share's number.
     StorageError
         There is no such share, or the storage does not answer.
     """
     filesystem = filesystem or NextcloudFileSystem()
-    filesystem.run(_call(filesystem.client, "DELETE", f"{SHARES}/{int(share_id)}", f"share {share_id}", {}))
+    filesystem.run(_call(filesystem.client, "DELETE", _path(share_id), f"share {share_id}", {}))
+
+
+def _path(share_id: str) -> str:
+    if not str(share_id).isdecimal():
+        raise UsageError(f"{share_id!r} is no share's number: take the one that the list of shares shows first.")
+    return f"{SHARES}/{share_id}"
 
 
 async def _call(cloud: Nextcloud, method: str, path: str, about: str, fields: dict[str, str]) -> Any:
     response = await cloud.ocs(method, path, about=about, fields=fields)
+    if response.status_code == 429 and method != "POST":
+        raise refusals.locked_out()
     if response.status_code == 429:
         raise StorageError(f"Your storage takes no more than {_MOST}: share {about} again in ten minutes.")
     try:
@@ -169,7 +185,7 @@ async def _call(cloud: Nextcloud, method: str, path: str, about: str, fields: di
         raise StorageError(f"Your storage gave no answer about {about} that can be read; try again.") from None
     if response.is_success:
         return frame["data"]
-    raise StorageError(f"{about} cannot be shared so: {message or f'the storage answered {response.status_code}'}.")
+    raise StorageError(f"{about} {_FAILED[method]}: {message or f'the storage answered {response.status_code}'}.")
 
 
 def _share(data: Any) -> Share:
@@ -179,7 +195,7 @@ def _share(data: Any) -> Share:
     expiration = str(data.get("expiration") or "")[:10]
     return Share(
         id=str(data["id"]),
-        path=f"nextcloud:{data.get('file_target') or data.get('path')}",
+        path=f"nextcloud:{data['path']}",
         kind=kind,
         receiver="" if kind == "link" else str(data.get("share_with") or ""),
         owner=str(data.get("uid_owner") or ""),

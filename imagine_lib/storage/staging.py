@@ -59,7 +59,7 @@ def stage(
     Returns
     -------
     pathlib.Path
-        The local copy. Files that are gone from Nextcloud are gone from it.
+        The local copy: what Nextcloud holds now. It stays so until the program ends, whoever stages the folder again.
 
     Raises
     ------
@@ -81,8 +81,7 @@ async def _refresh(cloud: Nextcloud, copy: Copy, path: str, progress: Callable[[
     for _ in range(ROUNDS):
         entries = await tree(cloud, path)
         files = [entry for entry in entries if not entry.folder]
-        copy.prune(entries)
-        wanted = [entry for entry in files if not copy.is_current(entry)]
+        wanted = copy.fit(entries)
         make_room(copy.root, sum(entry.size for entry in wanted), shown(path))
         if await _fetch(cloud, copy, path, files, wanted, progress):
             return entries[0]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import StorageError, UsageError
+from imagine_lib.storage.carrying import download, upload
 from imagine_lib.storage.credentials import cache_folder
+from imagine_lib.storage.deleting import delete_here, delete_there
 from imagine_lib.storage.filesystem import NextcloudFileSystem
-from imagine_lib.storage.local import write_atomically
+from imagine_lib.storage.known import Known
 from imagine_lib.storage.twofolders import TwoFolders
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from imagine_lib.storage.comparing import Direction, Known
+    from imagine_lib.storage.comparing import Direction
     from imagine_lib.storage.syncreport import SyncReport
 
 
@@ -47,7 +48,7 @@ def sync(
         Say what would be done, and do nothing.
     delete
         Delete what was deleted on the other side since the last sync, and not changed on this one; what is deleted
-        in Nextcloud goes to its trash.
+        in Nextcloud goes to its trash. What one side cannot see is not deleted on the other.
     progress
         Called with the number of files done and to do.
     filesystem
@@ -61,25 +62,24 @@ def sync(
     Raises
     ------
     UsageError
-        The direction is none, or the local path is no folder.
+        The direction is none, or one of the paths is no folder.
     StorageError
-        The storage does not answer; what was done until then is done.
+        The storage does not answer; what was done until then is done. Or ``delete`` would delete what a side deleted
+        that has none of its files any more: nothing was done.
     """
     if direction not in {"up", "down", "both"}:
         raise UsageError(f"A sync goes 'up', 'down' or 'both' ways, not {direction!r}.")
     root = Path(local).absolute()
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file: sync the folder that it lies in.")
     filesystem = filesystem or NextcloudFileSystem()
     path = filesystem._strip_protocol(uri)
     with _state(filesystem, root, path) as state:
-        known = _read(state)
+        known = Known.read(state)
         two = TwoFolders(filesystem.client, root, path, known)
         try:
             filesystem.run(_carry_out(two, direction, dry_run, delete, progress))
         finally:
             if not dry_run:
-                write_atomically(state, json.dumps(known).encode())
+                known.write()
     return two.report
 
 
@@ -98,13 +98,12 @@ async def _carry_out(
         report.uploaded, report.downloaded = plan.upload, plan.download
         report.deleted_here, report.deleted_there = plan.delete_here, plan.delete_there
         return
-    two.count(len(plan.upload) + len(plan.download), progress)
-    if direction != "up":
-        await two.download(plan.download)
-        two.delete_here(plan.delete_here)
-    if direction != "down":
-        await two.upload(plan.upload)
-        await two.delete_there(plan.delete_there)
+    two.begin(sum(map(len, (plan.upload, plan.download, plan.delete_here, plan.delete_there))), progress)
+    await download(two, plan.download, plan.make_here)
+    await delete_here(two, plan.delete_here, plan.remove_here)
+    await upload(two, plan.upload, plan.make_there)
+    await delete_there(two, plan.delete_there, plan.remove_there)
+    two.remember()
     for paths in (report.uploaded, report.downloaded, report.conflicts):
         paths.sort()
 
@@ -121,10 +120,3 @@ def _state(filesystem: NextcloudFileSystem, root: Path, path: str) -> Iterator[P
         except BlockingIOError:
             raise StorageError(f"{root} is being synced by another program now: wait for it to end.") from None
         yield state
-
-
-def _read(state: Path) -> Known:
-    try:
-        return {path: (etag, (stamp[0], stamp[1])) for path, (etag, stamp) in json.loads(state.read_text()).items()}
-    except (OSError, ValueError, TypeError, IndexError, AttributeError):
-        return {}

@@ -18,7 +18,7 @@ class SyncReport:
     failed: dict[str, str] = field(default_factory=dict)
     """What could not be done, and why."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """What a storage cannot hold, and why."""
+    """What is never synced, and why."""
     unchanged: int = 0
     dry_run: bool = False
 
@@ -32,6 +32,9 @@ class SyncReport:
         }
         done = ", ".join(f"{len(paths)} {would}{what}" for what, paths in counts.items() if paths) or "nothing to do"
         lines = [f"{done}; {self.unchanged} unchanged."]
+        deleted = "Would be deleted" if self.dry_run else "Deleted"
+        lines += [f"{deleted} here: {path}" for path in self.deleted_here]
+        lines += [f"{deleted} there: {path}" for path in self.deleted_there]
         lines += [f"Conflict, left alone: {path}" for path in self.conflicts]
         lines += [f"Failed: {path}: {why}" for path, why in sorted(self.failed.items())]
         lines += [f"Left out: {path}: {why}" for path, why in sorted(self.left_out.items())]

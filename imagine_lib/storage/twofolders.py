@@ -1,35 +1,29 @@
-"""A local folder and one in Nextcloud: what differs, and the carrying of files between them.
+"""A local folder and one in Nextcloud: what lies in both, what differs, and what becomes of each file.
 
-A file is replaced only where it still is what it was when both sides were compared: there by the server's conditions
-on a write, here by a last look before the new one takes its place.
+A file is replaced or deleted only where it still is what it was when both sides were compared: there by the server's
+conditions on a write, here by a last look. What one side cannot see is left alone on the other.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from imagine_lib.errors import StorageError
-from imagine_lib.storage import changing
-from imagine_lib.storage.bulk import put_many
-from imagine_lib.storage.comparing import Here, decide, look
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.dav import Entry
-from imagine_lib.storage.fetching import fetch_many
+from imagine_lib.errors import StorageError, UsageError
+from imagine_lib.storage.comparing import Here, There, decide, is_below, vanished
+from imagine_lib.storage.dav import shown
 from imagine_lib.storage.listing import tree
-from imagine_lib.storage.local import put_down, save, stamp_of
-from imagine_lib.storage.reading import read
-from imagine_lib.storage.refusals import Unavailable
-from imagine_lib.storage.running import each
+from imagine_lib.storage.local import stamp_of
+from imagine_lib.storage.looking import is_unfinished, look
+from imagine_lib.storage.settling import settle
 from imagine_lib.storage.syncreport import SyncReport
-from imagine_lib.storage.wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from imagine_lib.storage.client import Nextcloud
-    from imagine_lib.storage.comparing import Direction, Known, Plan
+    from imagine_lib.storage.comparing import Direction, Plan
+    from imagine_lib.storage.known import Known
 
 
 class TwoFolders:
@@ -46,145 +40,80 @@ class TwoFolders:
     """
 
     def __init__(self, cloud: Nextcloud, root: Path, top: str, known: Known) -> None:
-        self._cloud, self._root, self._top, self._known = cloud, root, top, known
-        self._here, self._there = Here(), dict[str, Entry]()
-        self._folders_there: list[str] = []
+        self.cloud, self.root, self.top, self.known = cloud, root, top, known
+        self.here, self.there, self.hidden = Here(), There(), set[str]()
+        self.report = SyncReport()
         self._progress: Callable[[int, int], None] | None = None
         self._done = self._todo = 0
-        self.report = SyncReport()
 
     async def look(self) -> None:
-        """List both sides."""
-        self._here = look(self._root)
-        self.report.left_out = self._here.left_out
+        """List both sides.
+
+        Raises
+        ------
+        UsageError
+            One of them is a file.
+        StorageError
+            One of them cannot be listed.
+        """
+        self.here = look(self.root)
+        self.report.left_out = self.here.left_out
+        self.report.failed |= self.here.unreadable
         try:
-            entries = await tree(self._cloud, self._top)
+            entries = await tree(self.cloud, self.top, mounts=True)
         except FileNotFoundError:
             return
-        self._there = {self._below(entry.path): entry for entry in entries if not entry.folder}
-        self._folders_there = [self._below(entry.path) for entry in entries if entry.folder]
+        if not entries[0].folder:
+            raise UsageError(f"{shown(self.top)} is a file: sync the folder that it lies in.")
+        self.there = There(
+            {self.below(one.path): one for one in entries if not (one.folder or is_unfinished(one.path))},
+            {self.below(one.path) for one in entries if one.folder},
+        )
+        mounted = {self.below(one.path) for one in entries if one.mount}
+        self.there.mounts = {path for path in mounted if path and path.rpartition("/")[0] not in mounted}
 
     async def decide(self, direction: Direction, delete: bool) -> Plan:
-        """Compare both sides; what changed on both is the same change, or a conflict."""
-        plan = decide(self._here, self._there, self._known, direction, delete)
+        """Compare both sides; what changed on both is the same change, or a conflict.
 
-        async def settle(path: str) -> None:
-            if await self._is_same(path):
-                plan.same.append(path)
-                self._known[path] = self._there[path].etag, self._here.files[path][1]
-            else:
-                self.report.conflicts.append(path)
-
-        await each(plan.compare, settle, self._cloud.in_flight)
+        Raises
+        ------
+        StorageError
+            One side shows nothing of what it had, and files would be deleted for that.
+        """
+        self._hide(delete)
+        plan = decide(self.here, self.there, self.known, self.hidden, direction, delete)
+        if plan.delete_there and vanished({""}, self.known, {*self.here.files}):
+            raise StorageError(f"{self.root} {_NONE_LEFT}.")
+        if plan.delete_here and vanished({""}, self.known, {*self.there.files}):
+            raise StorageError(f"{shown(self.top)} {_NONE_LEFT}.")
+        await settle(self, plan)
         self.report.unchanged = len(plan.same)
         return plan
 
-    def count(self, todo: int, progress: Callable[[int, int], None] | None) -> None:
+    def begin(self, todo: int, progress: Callable[[int, int], None] | None) -> None:
         """Begin to show progress."""
         self._todo, self._progress = todo, progress
 
-    async def upload(self, paths: list[str]) -> None:
-        """Carry files, and folders without any, to Nextcloud."""
-        there = set(self._folders_there)
-        await changing.make_all_folders(
-            self._cloud, [self._remote(folder) for folder in {"", *self._here.folders} - there]
-        )
-        wishes = []
-        for path in paths:
-            theirs = self._there.get(path)
-            try:
-                content = Content.of(self._here.files[path][0])
-            except StorageError as error:
-                self._fail(path, error)
-                continue
-            wishes.append(Wish(self._remote(path), content, theirs is None, theirs.etag if theirs else ""))
-        await put_many(self._cloud, wishes, self._uploaded, lambda wish, why: self._fail(self._below(wish.path), why))
-
-    async def download(self, paths: list[str]) -> None:
-        """Carry files, and folders without any, here."""
-        for folder in self._folders_there:
-            self._place(folder).mkdir(parents=True, exist_ok=True)
-
-        def keep(entry: Entry, content: bytes) -> None:
-            path = self._below(entry.path)
-            try:
-                put_down(self._place(path), content, _moment(entry), lambda: self._require_untouched(path))
-                self._downloaded(path)
-            except (StorageError, OSError) as error:
-                self._fail(path, error)
-
-        async def fetch(entry: Entry) -> None:
-            path = self._below(entry.path)
-
-            def check() -> None:
-                self._require_untouched(path)
-
-            try:
-                await save(self._cloud, entry.path, self._place(path), entry.etag, _moment(entry), check)
-                self._downloaded(path)
-            except Unavailable:
-                raise
-            except (StorageError, OSError) as error:
-                self._fail(path, error)
-
-        wanted = [self._there[path] for path in paths]
-        await fetch_many(self._cloud, self._top, list(self._there.values()), wanted, keep, fetch)
-
-    def delete_here(self, paths: list[str]) -> None:
-        """Delete local files that are as they were at the last sync."""
-        for path in paths:
-            try:
-                self._require_untouched(path)
-                self._place(path).unlink()
-            except (StorageError, OSError) as error:
-                self._fail(path, error)
-                continue
-            self._known.pop(path, None)
-            self.report.deleted_here.append(path)
-
-    async def delete_there(self, paths: list[str]) -> None:
-        """Delete files in Nextcloud that are as they were at the last sync."""
-        for path in paths:
-            try:
-                await changing.remove(self._cloud, self._remote(path), self._there[path].etag)
-            except Unavailable:
-                raise
-            except (StorageError, OSError) as error:
-                self._fail(path, error)
-                continue
-            self._known.pop(path, None)
-            self.report.deleted_there.append(path)
-
-    async def _is_same(self, path: str) -> bool:
-        (place, (moment, size)), theirs = self._here.files[path], self._there[path]
-        if size != theirs.size:
-            return False
-        if _moment(theirs) == moment // 10**9:
-            return True
-        found = await read(self._cloud, theirs.path)
-        return hashlib.sha256(found.content).hexdigest() == Content.of(place).digest()
-
-    def _uploaded(self, wish: Wish, etag: str) -> None:
-        path = self._below(wish.path)
-        self._known[path] = etag, self._here.files[path][1]
-        self.report.uploaded.append(path)
-        self._step()
-
-    def _downloaded(self, path: str) -> None:
-        self._known[path] = self._there[path].etag, stamp_of(self._place(path).stat())
-        self.report.downloaded.append(path)
-        self._step()
-
-    def _fail(self, path: str, why: Exception) -> None:
-        self.report.failed[path] = str(why)
-        self._step()
-
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Count a file, whatever became of it."""
         self._done += 1
         if self._progress:
             self._progress(self._done, self._todo)
 
-    def _require_untouched(self, path: str) -> None:
+    def fail(self, path: str, why: Exception) -> None:
+        """Note what could not be done."""
+        system = why.strerror if isinstance(why, OSError) else None
+        self.report.failed[path] = f"{self.root / path} could not be changed ({system})." if system else str(why)
+
+    def remember(self) -> None:
+        """Note what both sides hold now, for the next sync."""
+        here, there = {*self.here.files, *self.here.folders}, {*self.there.files, *self.there.folders}
+        self.known.folders |= self.here.folders & self.there.folders
+        self.known.mounts_here |= self.here.mounts
+        self.known.mounts_there |= self.there.mounts
+        self.known.keep(lambda path: path in here or path in there or is_below(path, self.hidden))
+
+    def require_untouched(self, path: str) -> None:
         """Look once more whether a local file is what was compared.
 
         Raises
@@ -192,7 +121,7 @@ class TwoFolders:
         StorageError
             It is not.
         """
-        place, (_, listed) = self._place(path), self._here.files.get(path, (None, None))
+        place, (_, listed) = self.place(path), self.here.files.get(path, (None, None))
         try:
             now = stamp_of(place.lstat())
         except FileNotFoundError:
@@ -200,7 +129,7 @@ class TwoFolders:
         if now != listed:
             raise StorageError(f"{place} was changed meanwhile and was not overwritten; sync again.")
 
-    def _place(self, path: str) -> Path:
+    def place(self, path: str) -> Path:
         """Return where a file lies here.
 
         Raises
@@ -208,22 +137,43 @@ class TwoFolders:
         StorageError
             Behind a link, which may lead out of the folder.
         """
-        if path in self._here.files:
-            return self._here.files[path][0]
-        place = self._root / path
+        if path in self.here.files:
+            return self.here.files[path][0]
+        place = self.root / path
         for above in place.parents:
-            if above == self._root:
+            if above == self.root:
                 break
             if above.is_symlink():
                 raise StorageError(f"{above} is a link, and a sync writes nothing behind one.")
         return place
 
-    def _remote(self, path: str) -> str:
-        return f"{self._top}/{path}".strip("/")
+    def remote(self, path: str) -> str:
+        """Return where a file lies there."""
+        return f"{self.top}/{path}".strip("/")
 
-    def _below(self, path: str) -> str:
-        return path[len(self._top) :].strip("/")
+    def below(self, path: str) -> str:
+        """Return a path there as one below the folder."""
+        return path[len(self.top) :].strip("/")
+
+    def _hide(self, delete: bool) -> None:
+        """Leave alone what only one side can see, and what is a file on one and a folder on the other."""
+        self.hidden |= self.here.hidden
+        here, there = self.here, self.there
+        for path in (here.files.keys() & there.folders) | (here.folders & there.files.keys()):
+            self.hidden.add(path)
+            kinds = ("file", "folder") if path in here.files else ("folder", "file")
+            told = f"{self.root / path} is a {kinds[0]}, and {shown(self.remote(path))} is a {kinds[1]}"
+            self.fail(path, StorageError(f"{told}; give one of them another name."))
+        if delete:
+            for path in vanished(self.known.mounts_here, self.known, {*here.files}) - self.hidden:
+                self.hidden.add(path)
+                self.fail(path, StorageError(f"{self.root / path} {_NONE_LEFT}."))
+            for path in vanished(self.known.mounts_there, self.known, {*there.files}) - self.hidden:
+                self.hidden.add(path)
+                self.fail(path, StorageError(f"{shown(self.remote(path))} {_NONE_LEFT}."))
 
 
-def _moment(entry: Entry) -> float | None:
-    return entry.modified.timestamp() if entry.modified else None
+_NONE_LEFT = (
+    "has none of the files that the last sync left there, so nothing was deleted for that: "
+    "bring the disk, folder or share back, or sync once without delete"
+)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from imagine_lib.errors import StorageError
 from imagine_lib.storage import refusals
+from imagine_lib.storage.changing import remove
 from imagine_lib.storage.dav import shown
+from imagine_lib.storage.labels import label_of
 from imagine_lib.storage.refusals import refusal
 
 if TYPE_CHECKING:
@@ -16,6 +21,25 @@ if TYPE_CHECKING:
 
     from imagine_lib.storage.client import Nextcloud
     from imagine_lib.storage.content import Content
+
+_ANOTHER = frozenset({404, 412})
+
+
+class InDoubt(StorageError):  # noqa: N818
+    """A file arrived damaged in the storage, or could not be compared, and could not be taken away again.
+
+    Parameters
+    ----------
+    path
+        Of the file; what lies there must not be taken for what was sent, whatever its size and time say.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{shown(path)} did not arrive safely in your storage and could not be taken away again: write it again, "
+            "or delete it there, before it is used."
+        )
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -45,8 +69,17 @@ class Wish:
             return {"If-None-Match": "*"}
         return {"If-Match": f'"{self.etag}"'} if self.etag else {}
 
-    async def settled(self, cloud: Nextcloud, response: httpx.Response) -> str:
+    async def settled(self, cloud: Nextcloud, response: httpx.Response, *, proven: bool, digest: str = "") -> str:
         """Return the entity tag of the stored file.
+
+        Parameters
+        ----------
+        cloud, response
+            Whose storage, and what it answered.
+        proven
+            Whether its checksums show that what it took is what was sent.
+        digest
+            The content's SHA-256, where it is known.
 
         Raises
         ------
@@ -54,33 +87,92 @@ class Wish:
             There is no folder to put it in.
         FileExistsError
             It is there already, and ``new`` forbids that.
+        InDoubt
+            It is damaged, and could not be taken away.
         StorageError
-            Someone else changed it meanwhile, or its size is not what was sent.
+            Someone else changed it meanwhile, or it arrived damaged.
         """
         if response.is_success:
-            if "X-Hash-SHA256" not in response.headers and not self._is(await cloud.files("HEAD", self.path)):
-                raise refusals.damaged(shown(self.path))
-            return entity_tag(response)
-        if response.extensions["patience"].unsure or (self.etag and response.status_code == 412):
-            there = await self.found(cloud)
+            etag = entity_tag(response)
+            if not proven:
+                await self._require_at(cloud, etag, digest)
+            return etag
+        if response.extensions["patience"].unsure:
+            there = await self.found(cloud, digest, proven=proven)
             if there is not None:  # an earlier try, whose answer was lost, has stored it
                 return there
         if response.status_code == 412 and not self.new:
             raise refusals.conflict(shown(self.path))
         raise refusal(response, shown(self.path))
 
-    async def found(self, cloud: Nextcloud) -> str | None:
-        """Return the entity tag of the file in the storage, if it is the one that was sent."""
+    async def found(self, cloud: Nextcloud, digest: str = "", *, proven: bool = False) -> str | None:
+        """Return the entity tag of the file in the storage, if it is the one that was sent, byte for byte.
+
+        Where each part of it is ``proven``, its label tells that the server has put together these parts; otherwise
+        it proves nothing, since it is what a client said, and the file is read.
+        """
         try:
             response = await cloud.files("HEAD", self.path)
         except FileNotFoundError:
             return None
-        return entity_tag(response) if self._is(response) and moment_of(response) == self.mtime else None
+        if not self.has_length(response) or moment_of(response) != self.mtime:
+            return None
+        etag, labelled = entity_tag(response), label_of(response) == f"sha256:{digest}"
+        return etag if (proven and labelled) or await self._is_at(cloud, etag, digest) else None
 
-    def _is(self, response: httpx.Response) -> bool:
-        label = response.headers.get("OC-Checksum", "").split(",")[0].strip()
-        same: bool = response.headers.get("Content-Length", "0") == str(self.content.size)
-        return same and (not label.startswith("SHA256:") or label == f"SHA256:{self.content.digest()}")
+    def has_length(self, response: httpx.Response) -> bool:
+        """Tell whether the file in an answer is as long as what was sent."""
+        return bool(response.headers.get("Content-Length", "0") == str(self.content.size))
+
+    async def take_back(self, cloud: Nextcloud, etag: str) -> None:
+        """Take a damaged file away, unless someone else has replaced it by now.
+
+        Raises
+        ------
+        InDoubt
+            It could not be taken away.
+        """
+        try:
+            await remove(cloud, self.path, etag)
+        except (FileNotFoundError, FileExistsError):
+            return
+        except StorageError:
+            raise InDoubt(self.path) from None
+
+    def taken_back(self) -> StorageError:
+        """Return the error of a file that arrived damaged and was taken away."""
+        before = "" if self.new else "; what was there before may be among its versions in your storage's trash"
+        return StorageError(
+            f"{shown(self.path)} arrived damaged each time and was taken away again: write it again{before}."
+        )
+
+    async def _require_at(self, cloud: Nextcloud, etag: str, digest: str) -> None:
+        try:
+            if await self._is_at(cloud, etag, digest):
+                return
+        except StorageError:
+            raise InDoubt(self.path) from None
+        await self.take_back(cloud, etag)
+        raise self.taken_back()
+
+    async def _is_at(self, cloud: Nextcloud, etag: str, digest: str) -> bool:
+        """Read the stored file and compare it."""
+
+        async def take(response: httpx.Response) -> str:
+            digest = hashlib.sha256()
+            async for block in response.aiter_raw():
+                await asyncio.to_thread(digest.update, block)
+            return digest.hexdigest() if response.is_success else ""
+
+        stored = await cloud.exchange(
+            "GET",
+            cloud.address(self.path),
+            take,
+            about=shown(self.path),
+            headers={"If-Match": f'"{etag}"'} if etag else {},
+            allow=_ANOTHER,
+        )
+        return stored == (digest or await asyncio.to_thread(self.content.digest))
 
 
 def entity_tag(response: httpx.Response) -> str:

@@ -1,19 +1,23 @@
 """Stores files so that each is there whole or not at all, and compares what the server says it stored.
 
-A file is sent under its own name by one PUT with a known length. A temporary name and a MOVE would cost a second
-request and gain nothing: a Nextcloud receives a PUT aside and puts it in place when its length is right, leaves the
-old file where it is not, and tells the checksum of what it stored; and its MOVE knows no condition on the target, so
-that only a PUT can refuse to overwrite what someone else has written meanwhile.
+A new file is sent under its own name by one PUT with a known length: a Nextcloud receives it aside, puts it in place
+when its length is right, and tells the checksum of what it stored.
+
+What replaces a file goes by way of the uploads, as large files do, for three requests in place of one. A Nextcloud
+writes a PUT over the old file as it arrives, and one that breaks off destroys it. What lies among the uploads is
+whole before it takes the old file's place, which keeps its id, its shares and its versions: a temporary name and a
+MOVE would lose those, and a MOVE of a file knows no condition on its target.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage.changing import make_folders, remove
+from imagine_lib.storage import refusals
+from imagine_lib.storage.changing import make_folders
 from imagine_lib.storage.chunks import put_in_chunks
 from imagine_lib.storage.client import whole
 from imagine_lib.storage.dav import shown
@@ -30,7 +34,7 @@ CHUNKED_ABOVE = 1024**3
 """Bytes. One request is twice as fast as chunks; below this, sending again what broke off costs less than that."""
 IN_MEMORY = 4 * 1024**2
 _REFUSED = frozenset({404, 412})
-_TOO_LARGE = 413
+_FORBIDDEN, _TOO_LARGE = 403, 413
 
 
 async def put(
@@ -64,6 +68,8 @@ async def put(
     ------
     FileExistsError
         It is there already, and ``new`` forbids that.
+    InDoubt
+        It arrived damaged, and could not be taken away again.
     StorageError
         Someone else changed it meanwhile, or the storage refuses or does not answer.
     """
@@ -80,11 +86,45 @@ async def _put(cloud: Nextcloud, wish: Wish, chunked_above: int) -> str:
     chunks = size > IN_MEMORY and (await cloud.capabilities()).chunks
     if not (chunks and size > chunked_above):
         try:
-            return await _put_whole(cloud, wish)
+            stored = await _put_new(cloud, wish)
+            return await _replace(cloud, wish) if stored is None else stored
         except Refusal as error:
             if not (chunks and error.status == _TOO_LARGE):
                 raise
     return await put_in_chunks(cloud, wish)
+
+
+async def _put_new(cloud: Nextcloud, wish: Wish) -> str | None:
+    """Store a file where none is; return None where there is one that may be replaced."""
+    if wish.etag:
+        return None
+    if wish.content.size > IN_MEMORY and not wish.new and await _exists(cloud, wish.path):
+        return None  # what is large is not sent in vain
+    try:
+        return await _put_whole(cloud, replace(wish, new=True))
+    except FileExistsError:
+        pass
+    except Refusal as error:
+        # Of two that write a new file in the same moment, a Nextcloud says to one that it may not.
+        if error.status != _FORBIDDEN or not await _exists(cloud, wish.path):
+            raise
+    if wish.new:
+        raise refusals.exists(shown(wish.path))
+    return None
+
+
+async def _replace(cloud: Nextcloud, wish: Wish) -> str:
+    if wish.content.size and (await cloud.capabilities()).chunks:
+        return await put_in_chunks(cloud, wish, wish.content.size)
+    return await _put_whole(cloud, wish)
+
+
+async def _exists(cloud: Nextcloud, path: str) -> bool:
+    try:
+        await cloud.files("HEAD", path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
@@ -94,16 +134,17 @@ async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
     headers = wish.headers() | wish.conditions() | {"Content-Length": str(content.size), "X-Hash": "sha256"}
     if small:
         headers["OC-Checksum"] = f"SHA256:{digest}"
-    damaged = ""
+    damaged, proven = "", False
 
     def note(found: str) -> None:
         nonlocal digest
         digest = found
 
     async def take(response: httpx.Response) -> httpx.Response:
-        nonlocal damaged
-        stored = (await whole(response)).headers.get("X-Hash-SHA256", digest)
-        if response.is_success and stored.lower() != digest:
+        nonlocal damaged, proven
+        stored = (await whole(response)).headers.get("X-Hash-SHA256")
+        proven = response.is_success and stored is not None
+        if proven and stored.lower() != digest:
             damaged = entity_tag(response)
             headers.pop("If-None-Match", None)
             headers["If-Match"] = f'"{damaged}"'  # the next try replaces the damaged file and nothing else
@@ -122,8 +163,8 @@ async def _put_whole(cloud: Nextcloud, wish: Wish) -> str:
             allow=_REFUSED,
         )
     except StorageError:
-        if damaged and not wish.etag:
-            with contextlib.suppress(StorageError, OSError):
-                await remove(cloud, wish.path, damaged)
-        raise
-    return await wish.settled(cloud, response)
+        if not damaged:
+            raise
+        await wish.take_back(cloud, damaged)
+        raise wish.taken_back() from None
+    return await wish.settled(cloud, response, proven=proven, digest=digest)

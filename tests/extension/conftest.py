@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from imagine_lib import wire
-from tests.local.storage.conftest import iam, server, start  # noqa: F401  # fixtures
+from tests.local.storage.conftest import elsewhere, embedded_only, iam, server, start  # noqa: F401  # fixtures
 
 from .drives import drive, drive_lab  # noqa: F401  # fixtures
 from .labs import Lab, make_home, running_lab

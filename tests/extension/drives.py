@@ -63,6 +63,8 @@ class Drive:
             number = -1 if start + CHUNK >= len(content) else start // CHUNK + 1
             block = base64.b64encode(content[start : start + CHUNK]).decode()
             answers.append(self.put(path, block, format="base64", chunk=number, **more))
+        while answers[-1].status_code == 202:
+            answers.append(self.put(path, "", format="base64", chunk=-1, **more))
         return answers
 
     def download(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -87,7 +89,7 @@ def drive_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
         # Jupyter's own have theirs, as when a page is closed that is just connecting to its kernel.
         assert not re.findall(r"Uncaught exception \w+ /imagine", running.log.read_text())
-    assert not list(home.parent.glob("imagine-uploads-*")), "the uploads' folder outlived the server"
+    assert not list((home.parent / "cache/uploads").glob("*")), "the uploads' folder outlived the server"
 
 
 @pytest.fixture
@@ -98,4 +100,4 @@ def drive(drive_lab: Lab, server: Server) -> Iterator[Drive]:
     linked.link()
     yield linked
     passage.close()
-    assert not list(drive_lab.home.parent.glob("imagine-uploads-*/*")), "an upload was left on the local disk"
+    assert not list((drive_lab.home.parent / "cache/uploads").glob("*/*")), "an upload was left on the local disk"

@@ -9,8 +9,9 @@ import random
 import re
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.local.storage.conftest import Server
 
 NAMES = ["with space", "100% & 25%25", "a#b?c+d", "[x]*", "🐟.txt", "checkpoints", "ünï", 'it\'s "so"', "a:b"]
+NAMES += ["nextcloud:notes.txt", "nextcloud:"]
 SOMETHING = random.Random(0).randbytes(3 * CHUNK + 5)
 
 
@@ -98,6 +100,18 @@ def test_a_name_in_the_other_spelling_is_the_same_file(drive: Drive) -> None:
     assert drive.put(other, "x").json()["path"] == "ünï.txt"
     assert drive.get(other, type="file")["content"] == "x"
     assert "exists already" in said(drive.put("ünï.txt", "y"), 409)
+
+
+def test_a_name_that_begins_as_the_protocol_does_is_a_name(drive: Drive) -> None:
+    names = ("notes.txt", "nextcloud:notes.txt")
+    for name in names:
+        assert drive.put(name, name).status_code == 200
+    assert sorted(entry["path"] for entry in drive.get()["content"]) == sorted(names)
+    assert [drive.download(name).content.decode() for name in names] == list(names)
+    assert drive.download(names[1], "HEAD").headers["Content-Length"] == "19"
+    assert drive.ask("PATCH", "nextcloud:notes.txt", {"path": "nextcloud:moved.txt"}).status_code == 200
+    assert drive.ask("DELETE", "nextcloud:moved.txt").status_code == 204
+    assert [entry["path"] for entry in drive.get()["content"]] == ["notes.txt"]
 
 
 def test_nothing_leads_out_of_the_storage(drive: Drive) -> None:
@@ -199,6 +213,63 @@ def test_an_upload_by_chunks_is_stored_once_and_whole(drive: Drive) -> None:
     assert dict(drive.passage.counts) == {"PUT": 1}
 
 
+@pytest.mark.parametrize("agreed", [b"listed when it began", None])
+def test_an_upload_replaces_what_its_user_agreed_to_and_nothing_later(drive: Drive, agreed: bytes | None) -> None:
+    """The list goes on while the upload is on its way, and each chunk carries what is listed by then."""
+    if agreed is not None:
+        drive.account.put("/a.bin", agreed)
+    listed = [entry["hash"] for entry in drive.get()["content"]]
+    block = base64.b64encode(SOMETHING).decode()
+    more = {"format": "base64", "upload": "one"}
+    assert drive.put("a.bin", block, chunk=1, hash=(listed or [""])[0], **more).status_code == 200
+    drive.account.put("/a.bin", b"of someone else")
+    later = drive.account.etag("/a.bin").strip('"')
+    assert drive.put("a.bin", block, chunk=2, hash=later, **more).status_code == 200
+    sentence = "was not overwritten" if agreed else "exists already"
+    assert sentence in said(drive.put("a.bin", block, chunk=-1, hash=later, **more), 409)
+    assert drive.account.read("/a.bin") == b"of someone else"
+
+
+def test_an_upload_outlasts_a_storage_that_is_busy_for_a_while(drive: Drive) -> None:
+    drive.get()
+    drive.passage.breaking(0, 1.0, ("busy",))
+    rest = Timer(11, lambda: drive.passage.breaking(0, 0.0))
+    rest.start()
+    answers = drive.upload("a.bin", SOMETHING)
+    rest.join()
+    assert [answer.status_code for answer in answers[:3]] == [200] * 3
+    # Who waits is told every ten seconds to go on waiting, which no proxy on the way cuts off.
+    assert [answer.status_code for answer in answers[3:]] == [202, 200]
+    assert drive.account.read("/a.bin") == SOMETHING
+    assert answers[-1].json()["hash"] == drive.account.etag("/a.bin").strip('"')
+
+
+class Narrow(Passage):
+    """A passage that lets no large file through in one piece, and whose chunks are not put together at first."""
+
+    full = True
+
+    def _pass(self, handler, body: bytes):
+        if handler.command == "PUT" and "/dav/files/" in handler.path and len(body) > 1000:
+            return 413, [], b""
+        if handler.command == "MOVE" and self.full:
+            return 507, [], b""
+        return super()._pass(handler, body)
+
+
+def test_what_a_storage_has_of_an_upload_is_not_sent_again(drive: Drive) -> None:
+    narrow = Narrow(drive.account.server.url)
+    drive.link(url=narrow.url)
+    content = SOMETHING + SOMETHING
+    assert said(drive.upload("a.bin", content)[-1], 507).startswith("Your storage is full")
+    narrow.full = False
+    narrow.seen.clear()
+    assert drive.upload("a.bin", content)[-1].status_code == 200
+    assert [path for method, path, _ in narrow.seen if method == "PUT" and "/uploads/" in path] == []
+    assert drive.account.read("/a.bin") == content
+    narrow.close()
+
+
 def test_two_uploads_of_one_name_do_not_mix(drive: Drive) -> None:
     first, second = (random.Random(seed).randbytes(2 * CHUNK) for seed in (1, 2))
     blocks = [
@@ -227,6 +298,7 @@ def test_a_download_says_what_it_is_and_gives_parts(drive: Drive) -> None:
     answer = drive.download("ü 1.html")
     assert (answer.status_code, answer.content) == (200, SOMETHING)
     told = answer.headers
+    assert told["Cache-Control"] == "private, no-cache"
     assert told["Content-Length"] == str(len(SOMETHING))
     assert told["Content-Disposition"] == "attachment; filename*=utf-8''%C3%BC%201.html"
     assert (told["Accept-Ranges"], told["X-Content-Type-Options"]) == ("bytes", "nosniff")
@@ -246,7 +318,10 @@ def test_an_empty_file_and_a_folder(drive: Drive) -> None:
     drive.account.put("/empty", b"")
     drive.account.send("MKCOL", "/sub")
     assert (drive.download("empty").status_code, drive.download("empty").content) == (200, b"")
-    assert drive.get("empty", type="file", format="text")["content"] == ""
+    opened = drive.get("empty", type="file", format="text", hash=1)
+    # The Lab compares it before it saves.
+    assert (opened["content"], opened["hash"]) == ("", drive.account.etag("/empty").strip('"'))
+    assert drive.put("empty", "no more", hash=opened["hash"]).status_code == 200
     assert said(drive.download("sub"), 400) == "nextcloud:/sub is a folder: download the files in it."
     assert said(drive.download("none"), 404) == "nextcloud:/none does not exist: refresh the list."
 
@@ -281,6 +356,18 @@ def test_a_large_file_passes_without_being_kept(drive: Drive) -> None:
     assert said(answer, 413).startswith("nextcloud:/large.bin has 315 MB, too much to open here: download it, or ")
 
 
+def test_a_file_that_is_too_large_is_not_fetched_to_say_so(drive: Drive) -> None:
+    parts = []
+    for size in (15, 127, 129):
+        drive.account.put("/a.bin", bytes(size * 2**20))
+        drive.passage.seen.clear()
+        answer = drive.ask("GET", "a.bin", params={"type": "file", "format": "base64"})
+        assert answer.status_code == (200 if size < 128 else 413)
+        parts.append([told["Range"] for method, _, told in drive.passage.seen if method == "GET"])
+    beginning, whole = f"bytes=0-{2**24 - 1}", f"bytes=0-{2**27 - 1}"
+    assert parts == [[beginning], [beginning, whole], [beginning]]
+
+
 def memory(drive: Drive) -> int:
     """Return the bytes of memory that the Lab's server takes."""
     status = Path(f"/proc/{drive.lab.pid}/status").read_text()
@@ -296,6 +383,29 @@ def test_a_browser_that_gives_a_download_up(drive: Drive) -> None:
         with httpx.stream("GET", url, headers=headers, trust_env=False, timeout=60) as answer:
             next(answer.iter_raw())
     assert [entry["name"] for entry in drive.get()["content"]] == ["large.bin"]
+
+
+def test_downloads_that_nobody_reads_do_not_keep_the_rest_waiting(drive: Drive) -> None:
+    drive.link(url=drive.account.server.url)
+    drive.account.put("/large.bin", SOMETHING * 30)
+    drive.get()
+    url = f"{drive.lab.url}/imagine/nextcloud/files/large.bin"
+    headers = {"Authorization": f"token {drive.lab.token}"}
+    begun = []
+    with ExitStack() as held:
+        for _ in range(5):
+            answer = held.enter_context(httpx.stream("GET", url, headers=headers, trust_env=False, timeout=60))
+            begun.append(answer.iter_raw())
+            next(begun[-1])
+        with ThreadPoolExecutor(5) as pool:
+            more = [pool.submit(drive.download, "large.bin") for _ in range(5)]
+            listed = drive.ask("GET")
+            assert (listed.status_code, listed.elapsed.total_seconds() < 5) == (200, True)
+            assert drive.upload("up.bin", SOMETHING)[-1].status_code == 200
+            sentence = "5 downloads from your Nextcloud are under way: start this one again when one has ended."
+            assert [answer.result().status_code for answer in more] == [503] * 5
+            assert {said(answer.result(), 503) for answer in more} == {sentence}
+    assert drive.download("large.bin").status_code == 200
 
 
 def test_a_folder_of_many_comes_in_pages(drive: Drive) -> None:
@@ -423,6 +533,9 @@ def test_a_share_to_read_only(drive: Drive, server: Server) -> None:
     owner.send("MKCOL", "/theirs")
     owner.put("/theirs/a.txt")
     owner.share("/theirs", 0, drive.account.uid, permissions=1)
+    assert [entry["writable"] for entry in drive.get()["content"]] == [False]
+    assert [entry["writable"] for entry in drive.get("theirs")["content"]] == [False]
+    assert drive.get("", content=0)["writable"]
     known = drive.get("theirs/a.txt", type="file", hash=1)
     assert known["content"] == "hello"
     sentence = "You may not change nextcloud:/theirs/a.txt: it is read-only for you."

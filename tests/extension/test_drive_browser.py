@@ -6,12 +6,13 @@ import json
 import random
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Response, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Request, Response, Route, expect, sync_playwright
 
 from .labs import SETTINGS, Lab, notebook, wait_until
 from .test_panel import FLAGS, PICTURES
@@ -19,13 +20,20 @@ from .test_panel import FLAGS, PICTURES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.local.storage.account import Account
     from tests.local.storage.conftest import Server
 
     from .drives import Drive
 
 pytestmark = pytest.mark.browser
 
-NAMES = ["with space.txt", "100% & 25%25.txt", "a#b?c+d.txt", "[x].txt", "🐟.txt", "ünï.txt"]
+NAMES = ["with space.txt", "100% & 25%25.txt", "a#b?c+d.txt", "[x].txt", "🐟.txt", "ünï.txt", "nextcloud:notes.txt"]
+
+SOON = """
+const { setTimeout } = window;
+window.setTimeout = (run, pause, ...given) => setTimeout(run, pause === 30000 ? 1000 : pause, ...given);
+"""
+"""Has the Lab look every second for what it looks for every half a minute."""
 
 
 @dataclass
@@ -155,6 +163,52 @@ def test_a_text_file_is_opened_edited_and_saved(screen: Screen) -> None:
     expect(screen.dialog).to_have_count(0)
 
 
+def test_saving_under_the_name_of_another_file_replaces_it(screen: Screen) -> None:
+    account, page = screen.drive.account, screen.page
+    account.put("/mine.txt", b"mine")
+    account.put("/old.txt", b"old")
+    screen.open()
+    editor = screen.edit("mine.txt")
+    expect(editor).to_contain_text("mine")
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.locator('.lm-Menu-item[data-command="docmanager:save-as"]').click()
+    screen.dialog.locator("input").fill("old.txt")
+    screen.dialog.get_by_role("button", name="Save").click()
+    screen.dialog.get_by_role("button", name="Overwrite").click()
+    wait_until(lambda: content_of(account, "/old.txt") == b"mine", 20, "it was not saved")
+    expect(screen.dialog).to_have_count(0)
+    assert account.read("/mine.txt") == b"mine"
+
+
+def content_of(account: Account, path: str) -> bytes | None:
+    """Return what a file holds; None while it is being replaced."""
+    answer = account.send("GET", path)
+    return answer.content if answer.status_code == 200 else None
+
+
+def test_an_empty_file_is_opened_and_saved(screen: Screen) -> None:
+    account = screen.drive.account
+    account.put("/empty.txt", b"")
+    screen.open()
+    editor = screen.edit("empty.txt")
+    editor.type("no more")
+    editor.press("Control+s")
+    wait_until(lambda: account.read("/empty.txt") == b"no more", 20, "it was not saved")
+    expect(screen.dialog).to_have_count(0)
+
+
+def test_a_picture_is_asked_for_anew(screen: Screen) -> None:
+    account = screen.drive.account
+    account.put("/c.txt", b"first", X_OC_MTime="1700000000")
+    screen.open()
+    fetch = "async url => (await fetch(url)).text()"
+    token = next(cookie["value"] for cookie in screen.page.context.cookies() if cookie["name"] == "_xsrf")
+    url = f"{screen.lab.url}/imagine/nextcloud/files/c.txt?_xsrf={token}"
+    assert screen.page.evaluate(fetch, url) == "first"
+    account.put("/c.txt", b"second", X_OC_MTime="1710000000")
+    assert screen.page.evaluate(fetch, url) == "second"
+
+
 def test_a_notebook_is_run_and_saved(screen: Screen) -> None:
     account = screen.drive.account
     account.put("/n.ipynb", notebook("# Title").encode())
@@ -170,6 +224,7 @@ def test_a_notebook_is_run_and_saved(screen: Screen) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
+    expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active .cm-content")).to_be_focused()
     page.keyboard.type("6 * 7")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output", has_text="42")).to_be_visible(timeout=60_000)
@@ -218,6 +273,34 @@ def test_twenty_megabytes_go_up_with_progress(screen: Screen, tmp_path: Path) ->
     expect(screen.dialog).to_have_count(0)
 
 
+def test_an_upload_that_the_storage_takes_long_for_is_waited_for(screen: Screen, tmp_path: Path) -> None:
+    passage, page = screen.drive.passage, screen.page
+    file = tmp_path / "slow.bin"
+    file.write_bytes(bytes(2 * 2**20 + 1))
+    screen.open()
+
+    def delay(number: int) -> None:
+        if passage.seen[number - 1][0] == "PUT":
+            time.sleep(11)
+
+    passage.hook = delay
+    told: list[int] = []
+
+    def note(answer: Response) -> None:
+        if answer.request.method == "PUT" and "/imagine/nextcloud/contents" in answer.url:
+            told.append(answer.status)
+
+    page.on("response", note)
+    with page.expect_file_chooser() as chooser:
+        screen.button("Upload Files").click()
+    chooser.value.set_files(file)
+    expect(screen.item(file.name)).to_be_visible(timeout=60_000)
+    wait_until(lambda: page.wait_for_timeout(100) or len(told) > 3, 20, "nobody asked again")
+    assert [status for status in told if not 200 <= status < 202] == [202]
+    assert screen.drive.account.send("GET", f"/{file.name}").content == file.read_bytes()
+    expect(screen.dialog).to_have_count(0)
+
+
 def test_an_upload_over_a_file_replaces_what_was_listed_and_nothing_else(screen: Screen, tmp_path: Path) -> None:
     account = screen.drive.account
     account.put("/a.txt", b"listed")
@@ -240,6 +323,34 @@ def test_an_upload_over_a_file_replaces_what_was_listed_and_nothing_else(screen:
     screen.dialog.get_by_role("button", name="Overwrite").click()
     expect(screen.dialog).to_contain_text("a.txt was changed by someone else meanwhile and was not overwritten")
     assert account.read("/a.txt") == b"theirs"
+
+
+def test_a_long_upload_does_not_replace_what_comes_meanwhile(screen: Screen, tmp_path: Path) -> None:
+    account, page = screen.drive.account, screen.page
+    account.put("/a.bin", b"listed")
+    file = tmp_path / "a.bin"
+    file.write_bytes(bytes(10 * 2**20))
+    screen.open()
+    expect(screen.item("a.bin")).to_be_visible()
+    chunks: list[int] = []
+
+    def send(route: Route) -> None:
+        if route.request.method == "PUT":
+            chunks.append(len(chunks))
+            if len(chunks) == 5:
+                account.put("/a.bin", b"of someone else")
+                with page.expect_response(lambda response: response.url.partition("?")[0].endswith("/contents")):
+                    screen.look()
+        route.continue_()
+
+    page.route("**/imagine/nextcloud/contents/a.bin*", send)
+    with page.expect_file_chooser() as chooser:
+        screen.button("Upload Files").click()
+    chooser.value.set_files(file)
+    screen.dialog.get_by_role("button", name="Overwrite").click()
+    expect(screen.dialog).to_contain_text("a.bin was changed by someone else", timeout=60_000)
+    assert account.read("/a.bin") == b"of someone else"
+    assert len(chunks) == 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -272,6 +383,15 @@ def test_a_folder_is_made_and_entries_are_renamed_and_deleted(screen: Screen) ->
     screen.dialog.locator("button.jp-mod-accept").click()
     expect(screen.item("other.txt")).to_have_count(0)
     assert sorted(account.listing()) == ["/", "/cruise 42/", "/new.txt"]
+
+
+def test_a_file_of_a_share_to_read_only_says_so(screen: Screen, server: Server) -> None:
+    owner = server.account()
+    owner.put("/theirs.txt", b"content")
+    owner.share("/theirs.txt", 0, screen.drive.account.uid, permissions=1)
+    screen.open()
+    expect(screen.edit("theirs.txt")).to_contain_text("content")
+    expect(screen.page.locator(".jp-Toolbar:visible", has_text="is read-only")).to_be_visible()
 
 
 def test_someone_elses_change_is_asked_about(screen: Screen) -> None:
@@ -328,7 +448,8 @@ def test_a_change_right_after_a_save_is_seen_at_the_next(screen: Screen) -> None
         route.fulfill(response=answer)
 
     screen.page.route("**/imagine/nextcloud/contents/a.txt*", change_after)
-    with screen.page.expect_response(lambda response: response.request.method == "PUT"):
+    is_save = re.compile(r"/imagine/nextcloud/contents/a\.txt")  # the Lab keeps its layout by a PUT, too
+    with screen.page.expect_response(lambda answer: answer.request.method == "PUT" and is_save.search(answer.url)):
         editor.press("Control+s")
     screen.page.unroute("**/imagine/nextcloud/contents/a.txt*")
     expect(screen.page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
@@ -364,6 +485,32 @@ def test_a_dead_credential_is_one_sentence_until_it_is_linked_again(screen: Scre
     expect(screen.notice).to_have_count(0)
     editor.press("Control+s")
     wait_until(lambda: drive.account.read("/a.txt") == b"unsaved before", 20, "it was not saved after linking anew")
+
+
+def test_nobody_looks_again_before_the_storage_is_linked_again(screen: Screen) -> None:
+    drive, page = screen.drive, screen.page
+    page.add_init_script(SOON)
+    screen.open()
+    expect(screen.button("Refresh")).to_be_visible()
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/imagine/nextcloud/contents" in request.url:
+            asked.append(request.url)
+
+    page.on("request", note)
+    page.wait_for_timeout(2500)
+    assert asked != []
+    drive.link(password="revoked")
+    screen.button("Refresh").click()
+    expect(screen.notice).to_be_visible()
+    asked.clear()
+    page.wait_for_timeout(2500)
+    assert asked == []
+    drive.account.put("/a.txt")
+    drive.link()
+    screen.look()
+    expect(screen.item("a.txt")).to_be_visible()
 
 
 def test_a_full_storage_is_one_sentence(screen: Screen, start: Callable[..., Server], tmp_path: Path) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagine_lib.storage import Credential, NextcloudFileSystem
-from tests.local.storage.conftest import elsewhere, embedded_only, iam, server, start, unguarded  # noqa: F401
+from tests.local.storage.conftest import (  # noqa: F401
+    elsewhere,
+    embedded_only,
+    iam,
+    limited,
+    server,
+    start,
+    unguarded,
+)
 from tests.local.storage.servers import PROJECT
 from tests.storage.passage import Passage
 
@@ -38,6 +47,11 @@ class Place:
         """The same account, past the passage."""
         account = self.account
         return NextcloudFileSystem(Credential(url=account.server.url, user=account.uid, password=account.password))
+
+    def pause(self) -> None:
+        """Wait for another second: a Nextcloud gives what is written twice in one the same entity tag."""
+        if not self.account.server.is_own:
+            time.sleep(1.1)
 
     def write_credential(self, **changes: Any) -> None:
         told = {"url": self.passage.url, "user": self.account.uid, "password": self.account.password}
@@ -69,6 +83,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Account], P
         place.write_credential()
         monkeypatch.setenv("IMAGINE_STORAGE_CREDENTIALS", str(place.credential_file))
         monkeypatch.setenv("IMAGINE_CACHE", str(place.cache))
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where files that could not be stored are kept
         places.append(place)
         return place
 

@@ -132,7 +132,7 @@ class Passage:
 
     def _connection(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self.target.scheme == "https" else http.client.HTTPConnection
-        return kind(self.target.hostname or "", self.target.port, timeout=30)
+        return kind(self.target.hostname or "", self.target.port, timeout=120)
 
     def _pass(self, handler, body: bytes):
         connection = self._connection()

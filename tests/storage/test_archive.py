@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -95,3 +96,25 @@ def test_a_listing_of_another_moment_ends_the_reading(make):
     assert "a.bin" in found
     assert all(CONTENTS[name] == content for name, content in found.items())
     assert not complete
+
+
+@pytest.mark.parametrize("listed", [{"a.bin": 1000}, {"a.bin": 0}, {}])
+def test_an_archive_that_unpacks_to_more_than_is_listed_takes_no_memory(listed):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("top/a.bin", bytes(50_000_000))
+    raw = target.getvalue()
+    lying = raw.replace(struct.pack("<L", 50_000_000), struct.pack("<L", listed.get("a.bin", 0)))
+    for sent in (raw, lying):
+        tracemalloc.start()
+        assert read(sent, listed, 1000) == ({}, False)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1_000_000
+
+
+def test_what_is_in_no_listing_ends_the_reading():
+    assert read(MAKES["python, with lengths"], {name: SIZES[name] for name in ("a.bin", "sub/ü.bin")}) == (
+        {"a.bin": CONTENTS["a.bin"], "sub/ü.bin": b""},
+        False,
+    )

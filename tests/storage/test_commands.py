@@ -47,6 +47,21 @@ def test_two_folders_become_the_same_and_a_conflict_ends_with_1(fs, tmp_path, ca
     assert (code, json.loads(out)["conflicts"]) == (1, ["down.txt"])
 
 
+def test_a_sync_says_how_far_it_is_and_what_it_would_delete(fs, tmp_path, capsys):
+    here = tmp_path / "mine"
+    here.mkdir()
+    for number in range(120):
+        (here / f"{number:03}").write_bytes(b"x")
+    assert main(["storage", "sync", str(here), "nextcloud:/mine"]) == 0
+    assert capsys.readouterr().err == "100 of 120 files\n120 of 120 files\n"
+    (here / "000").unlink()
+    code, out = run(capsys, "sync", here, "nextcloud:/mine", "--delete", "--dry-run")
+    assert (code, out) == (
+        0,
+        "1 would be deleted there; 119 unchanged.\nWould be deleted there: 000\n",
+    )
+
+
 def test_a_share_is_given_listed_and_ended(fs, server, capsys):
     fs.pipe_file("data/f", b"x")
     other = server.account().uid

@@ -29,7 +29,7 @@ class Trial:
         self.place, self.folder, self.random = place, tmp_path / "here", random.Random(seed)
         self.folder.mkdir()
         self.may: dict[str, set[bytes | None]] = {}
-        self.failures = 0
+        self.attempts = self.failures = 0
         directly = place.directly()
         wishes = []
         for number in range(14):
@@ -47,6 +47,7 @@ class Trial:
 
     def attempt(self, work, outcome: dict[str, bytes | None]) -> None:
         """Do something; what it says it did must be so, what it failed to do may be so."""
+        self.attempts += 1
         try:
             work()
         except (StorageError, FileExistsError, FileNotFoundError) as error:
@@ -129,7 +130,7 @@ class Trial:
 
 @pytest.fixture
 def trial(at, server, tmp_path, monkeypatch):
-    def trial(seed: int) -> None:
+    def trial(seed: int, rate: float | None = None) -> Trial:
         place = at(server.account())
         work = Trial(place, tmp_path, seed)
         monkeypatch.setattr("imagine_lib.storage.writing.IN_MEMORY", 30_000)
@@ -138,7 +139,8 @@ def trial(at, server, tmp_path, monkeypatch):
         monkeypatch.setattr("imagine_lib.storage.patience.FIRST_WAIT", 0.02)
         monkeypatch.setattr("imagine_lib.storage.patience.LONGEST_WAIT", 0.3)
         fs = place.files(timeout=0.7, patience=3)
-        place.passage.breaking(seed, work.random.choice([0.05, 0.15, 0.3]))
+        rate = rate or work.random.choice([0.05, 0.15, 0.3])
+        place.passage.breaking(seed, rate)
         steps = [work.write, work.append, work.large, work.many, work.move, work.remove, work.stage, work.sync]
         for step in work.random.sample(steps, 4):
             step(fs)
@@ -149,6 +151,8 @@ def trial(at, server, tmp_path, monkeypatch):
             found = truth.cat_file(path) if truth.exists(path) else None
             assert found in allowed, path
         assert not [path for path in truth.find("") if path not in work.may]
+        assert work.failures < work.attempts or rate > 0.2
+        return work
 
     return trial
 
@@ -156,6 +160,15 @@ def trial(at, server, tmp_path, monkeypatch):
 @pytest.mark.parametrize("seed", range(50))
 def test_a_network_that_breaks(trial, seed):
     trial(seed)
+
+
+def test_most_work_gets_done_all_the_same(trial, tmp_path):
+    works = []
+    for seed in range(5):
+        (tmp_path / "here").rename(tmp_path / f"earlier {seed}") if works else None
+        works.append(trial(seed, 0.1))
+    assert sum(work.attempts for work in works) == 20
+    assert sum(work.failures for work in works) <= 4, [(work.attempts, work.failures) for work in works]
 
 
 @pytest.mark.soak

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
 import unicodedata
+from pathlib import Path
 
 import dask.bytes
 import fsspec
@@ -128,8 +130,9 @@ def test_a_large_file_comes_in_parts(fs, place, tmp_path, monkeypatch):
     assert list(tmp_path.glob(".arriving*")) == []
 
 
-def test_a_file_that_changes_while_it_is_read_is_no_mixture(fs):
+def test_a_file_that_changes_while_it_is_read_is_no_mixture(fs, place):
     fs.pipe_file("f", b"old" * 1000)
+    place.pause()
     with fs.open("f", block_size=100) as file:
         assert file.read(3) == b"old"
         fs.pipe_file("f", b"new" * 1000)
@@ -196,6 +199,59 @@ def test_a_file_written_while_an_error_is_handled_is_stored(fs):
         with fsspec.open("nextcloud://log2", "wb") as file:
             file.write(b"kept")
     assert fs.cat_file("log") == fs.cat_file("log2") == b"kept"
+
+
+def test_what_could_not_be_stored_is_kept_here_and_said_where(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    fs = place.files(patience=0.3)
+    with fs.open("done", "wb") as file:
+        file.write(b"x")
+    file = fs.open("f", "wb")
+    file.write(b"an hour's work")
+    place.passage.breaking(1, 1.0, ("close before",))
+    with pytest.raises(
+        StorageError, match=r"does not answer; .*; what you wrote is kept in \S+-not-stored\.$"
+    ) as error:
+        file.close()
+    kept = str(error.value).rpartition("kept in ")[2].rstrip(".")
+    assert Path(kept).read_bytes() == b"an hour's work"
+    assert [path.name for path in tmp_path.glob("imagine-*")] == [Path(kept).name]
+    place.passage.reset()
+    file = fs.open("done", "xb")
+    file.write(b"y")
+    with pytest.raises(FileExistsError, match=r"^nextcloud:/done exists already; what you wrote is kept in "):
+        file.close()
+
+
+def test_a_users_own_block_that_fails_stores_what_it_closes(fs):
+    class Log:
+        def __enter__(self):
+            self.file = fs.open("log", "wb")
+            return self.file
+
+        def __exit__(self, *_):
+            self.file.close()
+
+    def write() -> None:
+        with Log() as log:
+            log.write(b"until here")
+            raise RuntimeError("broke")
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert fs.cat_file("log") == b"until here"
+
+
+def test_connections_are_closed_with_their_filesystem(place):
+    fs = place.files()
+    fs.exists("f")
+    connections = fs.client.door._http
+    del fs
+    deadline = time.monotonic() + 10
+    while not connections.is_closed and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.05)
+    assert connections.is_closed
 
 
 def test_appending_keeps_what_is_there_and_what_others_wrote(fs):
@@ -268,8 +324,8 @@ def test_a_share_to_read_only(place, server, fs):
     assert other.read("/data/f") == b"theirs"
 
 
-def test_a_storage_that_is_full(start, at):
-    fs = at(start(IMAGINE_STORAGE_QUOTA="1000").account()).files()
+def test_a_storage_that_is_full(limited, at):
+    fs = at(limited(1000)).files()
     fs.pipe_file("f", b"old")
     with pytest.raises(StorageError, match=r"^Your storage is full: nextcloud:/f was not written; delete something"):
         fs.pipe_file("f", b"x" * 2000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,12 +101,38 @@ def test_linking_anew_repairs_a_running_notebook(place):
     for _ in range(3):
         with pytest.raises(StorageError, match="no longer accepts"):
             fs.cat_file("f")
-    assert sum(authorised["Authorization"].endswith("=") or True for _, _, authorised in place.passage.seen) == 2
+    assert place.passage.counts == {"PUT": 1, "GET": 1}
     place.write_credential()
     assert fs.cat_file("f") == b"x"
     place.write_credential(user="someone-else")
     with pytest.raises(StorageError, match="Another storage has been linked meanwhile"):
         fs.cat_file("f")
+
+
+def test_a_refused_key_stays_untried_until_it_is_linked_anew(place, monkeypatch):
+    place.write_credential(password="revoked")
+
+    def ask() -> int:
+        """Ask as two programs of the user, later and later; return how often the storage was asked by then."""
+        for _ in range(2):
+            with pytest.raises(StorageError, match="no longer accepts"):
+                place.files().cat_file("f")
+        now = time.time()
+        monkeypatch.setattr("imagine_lib.storage.credentials.time.time", lambda: now + 7200)
+        return len(place.passage.seen)
+
+    assert [ask() for _ in range(3)] == [1, 1, 1]
+    place.write_credential(password="revoked")  # it may have been let in again meanwhile
+    assert [ask() for _ in range(3)] == [2, 2, 2]
+
+
+def test_a_refused_key_that_is_in_no_file_rests_for_half_an_hour(scripted, monkeypatch):
+    server = scripted(lambda _: (401, {}, b""))
+    for moment in (1800.0, 1801.0, 3599.0, 3600.0):
+        monkeypatch.setattr("imagine_lib.storage.credentials.time.time", lambda moment=moment: moment)
+        with pytest.raises(StorageError, match="no longer accepts"):
+            files(server).cat_file("f")
+    assert len(server.asked) == 2
 
 
 def test_the_key_never_leaves_for_another_address(scripted):
@@ -126,7 +153,7 @@ def test_a_redirect_within_the_server_is_followed(scripted):
     assert files(server).cat_file("f") == b"here"
     assert len(server.asked) == 2
     looping = scripted(lambda request: (307, {"Location": request.path}, b""))
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match="points from one address to the next without end: tell its operator"):
         files(looping).cat_file("f")
 
 

@@ -15,6 +15,7 @@ SOON = date.today() + timedelta(days=20)
 
 def test_with_a_user_and_with_a_group(fs, place, server):
     fs.pipe_file("data/f", b"x")
+    fs.pipe_file("data/below/g", b"x")
     crew = f"crew-{place.account.uid}"
     other = server.account(groups=[crew])
     given = shares.create("nextcloud:/data", user=other.uid, filesystem=fs)
@@ -26,6 +27,10 @@ def test_with_a_user_and_with_a_group(fs, place, server):
     theirs = NextcloudFileSystem(Credential(url=server.url, user=other.uid, password=other.password))
     assert [(one.owner, one.path) for one in shares.received(theirs)][:1] == [(place.account.uid, "nextcloud:/data")]
     assert theirs.cat_file("data/f") == b"x"
+    nested = shares.create("nextcloud:/data/below", user=other.uid, filesystem=fs)
+    assert nested.path == "nextcloud:/data/below"
+    assert "nextcloud:/below" in [one.path for one in shares.received(theirs)]
+    shares.withdraw(nested.id, fs)
     assert shares.change(given.id, rights="write", filesystem=fs).rights & 15 == 15
     shares.withdraw(given.id, fs)
     shares.withdraw(group.id, fs)
@@ -58,5 +63,18 @@ def test_refusals_say_why(fs):
             shares.create("nextcloud:/data", filesystem=fs, **wish)
     with pytest.raises(StorageError, match="cannot be shared so"):
         shares.create("nextcloud:/missing", link=True, filesystem=fs)
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError, match=r"^share 999999 cannot be withdrawn: "):
         shares.withdraw("999999", fs)
+    with pytest.raises(StorageError, match=r"^share 999999 cannot be changed so: "):
+        shares.change("999999", rights="read", filesystem=fs)
+    with pytest.raises(StorageError, match=r"^nextcloud:/missing is not listed with its shares: "):
+        shares.given("nextcloud:/missing", fs)
+
+
+@pytest.mark.parametrize("number", ["abc", "", "-1", "1/2"])
+def test_what_is_no_number_of_a_share(fs, number):
+    for work in (shares.withdraw, shares.change):
+        with pytest.raises(
+            UsageError, match="is no share's number: take the one that the list of shares shows first"
+        ):
+            work(number, filesystem=fs)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from imagine_lib.errors import UsageError
+from imagine_lib.errors import StorageError, UsageError
 from imagine_lib.storage import sync
+from imagine_lib.storage.comparing import Here, There, decide
+from imagine_lib.storage.dav import Entry
+from imagine_lib.storage.known import Known
 
 
 @pytest.fixture
@@ -83,6 +86,15 @@ def test_a_change_in_the_middle_is_not_overwritten(fs, here, place):
     assert (fs.cat_file("there/a"), (here / "b").read_text()) == (b"theirs too", "mine too")
 
 
+def test_what_kept_its_tag_is_known_by_its_size(tmp_path):
+    def plan(size: int) -> list[str]:
+        mine, theirs = Here(files={"f": (tmp_path / "f", (7, 3))}), Entry("f", False, size, "tag", "")
+        known = Known(tmp_path / "known", files={"f": ("tag", (7, 3))})
+        return decide(mine, There(files={"f": theirs}), known, set(), "both", delete=False).download
+
+    assert (plan(3), plan(4)) == ([], ["f"])
+
+
 def test_one_way(fs, here):
     fs.pipe_file("there/d", b"d")
     assert sync(here, "nextcloud:/there", "down").uploaded == []
@@ -120,8 +132,66 @@ def test_links_and_odd_files_are_left_out(fs, here, tmp_path):
     fs.pipe_file("there/link/f", b"x")
     report = sync(here, "nextcloud:/there")
     assert set(report.left_out.values()) == {"it is a link", "it is no file", "its name is no UTF-8"}
-    assert list(report.failed) == ["link/f"]
+    assert report.failed == {}
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_one_odd_name_stops_no_other(fs, here):
+    """Folders that one side cannot hold, and a file on one side that is a folder on the other."""
+    refused = "data.part"
+    (here / refused / "deeper").mkdir(parents=True)
+    (here / refused / "deeper" / "x").write_text("x")
+    (here / "file").write_text("mine")
+    fs.pipe({"there/file/x": b"theirs", "there/good": b"good", "there/folder": b"theirs"})
+    (here / "folder").mkdir()
+    (here / "folder" / "x").write_text("mine")
+    odd = Path(os.fsdecode(os.fsencode(here) + b"/\xff"))
+    odd.mkdir()
+    (odd / "x").write_text("x")
+    report = sync(here, "nextcloud:/there")
+    assert set(report.uploaded) == {"a", "b", "deep/c"}
+    assert report.downloaded == ["good"]
+    assert set(report.failed) == {refused, f"{refused}/deeper", f"{refused}/deeper/x", "file", "folder"}
+    assert report.failed["file"] == (
+        f"{here}/file is a file, and nextcloud:/there/file is a folder; give one of them another name."
+    )
+    assert all(f"nextcloud:/there/{refused}" in report.failed[path] for path in report.failed if refused in path)
+    assert set(report.left_out.values()) == {"its name is no UTF-8"}
+    assert fs.cat_file("there/file/x") == fs.cat_file("there/folder") == b"theirs"
+    assert (here / "file").read_text() == (here / "folder" / "x").read_text() == "mine"
+
+
+def test_a_folder_that_the_storage_does_not_take_at_all(fs, here):
+    with pytest.raises(StorageError, match=r"^Your storage does not take nextcloud:/data\.part"):
+        sync(here, "nextcloud:/data.part")
+
+
+def test_a_folder_that_cannot_be_made_here_stops_no_other(fs, tmp_path):
+    here = tmp_path / "/".join(["é" * 100] * 18)  # with more below it, more than a path may have
+    here.mkdir(parents=True)
+    deep = "/".join(["é" * 100] * 3)
+    fs.makedirs(f"there/{deep}")
+    fs.pipe({"there/good": b"good", f"there/{deep}/x": b"x"})
+    report = sync(here, "nextcloud:/there")
+    assert report.downloaded == ["good"]
+    assert set(report.failed) == {deep, f"{deep}/x"}
+    assert all("File name too long" in why and why.startswith("/") for why in report.failed.values())
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(fs, here, monkeypatch):
+    fs.pipe({"there/a": b"A", "there/b": b"B"})
+    os.utime(here / "a", (1, 1))
+    os.utime(here / "b", (1, 1))
+    opened = Path.open
+
+    def fail(path, *arguments, **options):
+        if path == here / "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", fail)
+    report = sync(here, "nextcloud:/there")
+    assert (list(report.failed), report.conflicts, report.uploaded) == (["a"], ["b"], ["deep/c"])
 
 
 def test_kill_and_go_on(fs, here, place):
@@ -139,3 +209,11 @@ def test_kill_and_go_on(fs, here, place):
     assert report.conflicts == []
     assert report.failed == {}
     assert there(fs) == found(here)
+
+
+def test_a_file_is_no_folder(fs, here):
+    fs.pipe_file("there", b"x")
+    with pytest.raises(UsageError, match=r"^nextcloud:/there is a file: sync the folder that it lies in\.$"):
+        sync(here, "nextcloud:/there")
+    with pytest.raises(UsageError, match=f"^{here}/a is a file: sync the folder that it lies in\\.$"):
+        sync(here / "a", "nextcloud:/there")

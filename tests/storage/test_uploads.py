@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from imagine_lib.errors import StorageError
 from imagine_lib.storage.bulk import put_many
 from imagine_lib.storage.content import Content
 from imagine_lib.storage.wishes import Wish
+from imagine_lib.storage.writing import put
 
 CHUNKED = (
     "import sys; from imagine_lib.storage import chunks, writing, NextcloudFileSystem;"
@@ -61,7 +63,7 @@ def test_kill_and_go_on(fs, place, tmp_path, small_chunks):
 
         return hook
 
-    for number in (6, 12, 9):
+    for number in (10, 16, 13):  # at each, four chunks are under way that nobody has acknowledged
         place.passage.seen.clear()
         place.passage.hook = kill_at(number)
         killed.append(place.start(CHUNKED.format(path=str(tmp_path / "f"))))
@@ -95,11 +97,66 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(fs, place, tmp_path,
     path.write_bytes(b"a" * 5_000_000)
     content = Content.of(path)
     path.write_bytes(b"b" * 5_000_000)
-    from imagine_lib.storage.writing import put
-
     with pytest.raises(StorageError, match="changed while it was read; nothing was stored"):
         fs.run(put(fs.client, "f", content))
+    time.sleep(1)  # what has been sent whole is stored in this time
     assert not fs.exists("f")
+
+
+def test_a_log_that_grows_while_it_is_sent_is_not_stored(fs, tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    path.write_bytes(b"line\n" * 4_000_000)
+    content = Content.of(path)
+    blocks = Content._blocks
+
+    def growing(self, start, end):
+        for block in blocks(self, start, end):
+            with path.open("ab") as file:
+                file.write(b"line\n")
+            yield block
+
+    monkeypatch.setattr(Content, "_blocks", growing)
+    with pytest.raises(StorageError, match="changed while it was read; nothing was stored"):
+        fs.run(put(fs.client, "log", content))
+    time.sleep(1)
+    assert not fs.exists("log")
+
+
+def write(fs):
+    fs.pipe_file("f", b"mine" * 30_000)
+
+
+def append(fs):
+    with fs.open("f", "ab") as file:
+        file.write(b"mine" * 30_000)
+
+
+def send(fs):
+    fs.put_file(__file__, "f")
+
+
+@pytest.mark.parametrize("work", [write, append, send])
+def test_what_breaks_off_leaves_the_old_file_as_it_was(place, work):
+    place.directly().pipe_file("f", b"old")
+    for fault in ("half a request", "close before"):
+        place.passage.breaking(1, 1.0, (fault,))
+        with pytest.raises(StorageError):
+            work(place.files(patience=0.5))
+        place.passage.reset()
+        assert place.directly().cat_file("f") == b"old"
+
+
+def test_what_is_replaced_stays_the_same_file(place, fs):
+    properties = ("oc:fileid", "oc:favorite")
+    fs.pipe_file("f", b"old")
+    before = place.account.properties("/f", *properties)
+    place.passage.reset()
+    fs.pipe_file("f", b"newer")
+    assert place.passage.counts == {"PUT": 2, "GET": 1, "MKCOL": 1, "MOVE": 1}  # the GET: the server's abilities
+    fs.pipe_file("f", b"")
+    fs.pipe_file("f", b"newest")
+    assert fs.cat_file("f") == b"newest"
+    assert place.account.properties("/f", *properties) == before
 
 
 def many(fs, wishes):
@@ -135,6 +192,13 @@ def test_what_a_batch_does_not_take_is_sent_alone_or_said(fs, place):
     assert set(failed) == {"d/a.part", "d/mine"}
     assert fs.cat_file("d/mine") == b"theirs"
     assert "exists already" in failed["d/mine"]
+
+
+def test_a_server_that_fails_at_a_batch(fs, monkeypatch):
+    monkeypatch.setattr("imagine_lib.storage.bulk._body", lambda *_: b"--no such boundary")
+    done, failed = many(fs, [Wish(f"d/{n}", Content.of(b"%d" % n), new=True) for n in range(9)])
+    assert (len(done), failed) == (9, {})
+    assert fs.cat_file("d/8") == b"8"
 
 
 def test_a_server_without_batches(fs, place, monkeypatch):

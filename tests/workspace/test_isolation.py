@@ -120,7 +120,7 @@ def _tenant(person: Person) -> Tenant:
 def _furnish(workspace: Workspace, rosa: Tenant, ada: Tenant) -> World:
     """Give Ada things that Rosa might want, and Rosa things to bring."""
     for tenant in (rosa, ada):
-        for name in ("secret.txt", "scrap-1.txt", "scrap-2.txt"):
+        for name in ("secret.txt", "scrap-1.txt", "scrap-2.txt", "scrap-3.txt"):
             assert tenant.dav("PUT", f"remote.php/dav/files/{tenant.name}/{name}", content=SECRET).is_success
     wish = {"path": "/iMagine", "shareType": "3"}
     share = ada.ocs("POST", "apps/files_sharing/api/v1/shares", data=wish).json()["ocs"]["data"]["id"]
@@ -242,7 +242,7 @@ DAV = {
     "copy in": ("COPY", f"{FILES}/{{me}}/secret.txt", {"to": f"{FILES}/ada/brought.txt"}),
     "move out": ("MOVE", f"{FILES}/ada/scrap-1.txt", {"to": f"{FILES}/{{me}}/moved.txt"}),
     "move in": ("MOVE", f"{FILES}/{{me}}/scrap-2.txt", {"to": f"{FILES}/ada/pushed.txt"}),
-    "delete": ("DELETE", f"{FILES}/ada/brought.txt", {}),
+    "delete": ("DELETE", f"{FILES}/ada/scrap-3.txt", {}),
 }
 
 

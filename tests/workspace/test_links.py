@@ -150,6 +150,14 @@ def rclone(workspace: Workspace) -> psutil.Process | None:
     return found[0] if found else None
 
 
+def is_noted(workspace: Workspace, name: str) -> bool:
+    """Tell whether rclone has noted a file as closed; killed while it writes this down, it can forget the file."""
+    notes = (workspace.state / "mounts" / "rosa" / "cache").glob(f"*/vfsMeta/**/{name}")
+    with contextlib.suppress(ValueError):
+        return any(json.loads(note.read_text())["Size"] for note in notes)
+    return False
+
+
 @contextmanager
 def notebook(rosa: Person) -> Iterator[Any]:
     """Run a program of hers that reads a file whenever it is told to."""
@@ -324,16 +332,22 @@ def test_unlinking_takes_the_storage_from_a_server_that_runs_and_what_was_writte
 
 
 def test_a_killed_mount_comes_back_by_itself(linking: Workspace, server: Person) -> None:
-    for _ in range(2):
+    names = ["written-before-the-kill.txt", "written-before-another.txt"]
+    for name in names:
         killed = rclone(linking)
         assert killed is not None
-        (mount(server) / "written-before-the-kill.txt").write_text("eelgrass")
+        (mount(server) / name).write_text("eelgrass")
+        until(lambda name=name: is_noted(linking, name), 10, "rclone's note of what was written")
         killed.send_signal(signal.SIGKILL)
         until(lambda: is_readable(mount(server)), 20, "a mount that can be read")
         for _ in range(20):
             assert list(mount(server).iterdir())
-    kept = linking.state / "storage" / "data" / "rosa" / "files" / "written-before-the-kill.txt"
-    until(lambda: kept.exists() and kept.read_text() == "eelgrass", 30, "what was written before the kill")
+    stored = [linking.state / "storage" / "data" / "rosa" / "files" / name for name in names]
+    until(
+        lambda: all(file.exists() and file.read_text() == "eelgrass" for file in stored),
+        30,
+        "an end of sending what was written before the kills",
+    )
 
 
 def test_what_was_just_written_is_sent_before_the_server_is_gone(linking: Workspace, server: Person) -> None:
@@ -342,6 +356,21 @@ def test_what_was_just_written_is_sent_before_the_server_is_gone(linking: Worksp
     server.stop_server()
     assert linking.mounts() == []
     assert (linking.state / "storage" / "data" / "rosa" / "files" / "last.bin").read_bytes() == content
+    assert list((linking.state / "mounts" / "rosa" / "cache").iterdir()) == []
+
+
+def test_a_mount_that_does_not_answer_has_sent_nothing(linking: Workspace, server: Person) -> None:
+    mounted = rclone(linking)
+    assert mounted is not None
+    with frozen(linking.service("storage")):
+        (mount(server) / "held-back.txt").write_text("maerl")
+        until(lambda: is_noted(linking, "held-back.txt"), 10, "rclone's note of what was written")
+        mounted.suspend()
+    page = press(server, "unlink")
+    assert "1 files that you had written to ~/nextcloud could not be sent" in html.unescape(page.text)
+    link(server)
+    kept = linking.state / "storage" / "data" / "rosa" / "files" / "held-back.txt"
+    until(kept.exists, 20, "an end of sending what was held back")
 
 
 def test_what_cannot_be_sent_is_kept_said_and_sent_later(linking: Workspace, server: Person) -> None:

@@ -7,6 +7,7 @@ import { UUID } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { LAST, Seen } from './seen';
 import { DRIVE } from './tokens';
 
 const CONTENTS = 'imagine/nextcloud/contents';
@@ -18,10 +19,10 @@ export const MOST_ENTRIES = 10_000;
 /** The statuses with which the server part says that the storage cannot be used at all, and that a new link helps. */
 const NOT_USABLE = [424, 503];
 const LINK_AGAIN = 424;
+const NOT_THERE = 404;
 
-/** The number of an upload's first and last chunk. */
-const FIRST = 1;
-const LAST = -1;
+/** The status with which the server part says that an upload is whole and on its way into the storage. */
+const STORING = 202;
 
 /** Why nothing works at the moment, in a sentence, and whether the user can mend it by linking the storage again. */
 export interface ITrouble {
@@ -65,8 +66,7 @@ export class NextcloudDrive extends Drive {
 
   override async get(localPath: string, options?: Contents.IFetchOptions): Promise<Contents.IModel> {
     const isGlance = options?.content === false;
-    const saved = this._saved.get(localPath);
-    this._saved.delete(localPath);
+    const saved = this.seen.takeSaved(localPath);
     if (saved && isGlance) {
       // The Lab asks what it has just saved. By now that may be someone else's work, which it would take for its own.
       return saved;
@@ -74,40 +74,45 @@ export class NextcloudDrive extends Drive {
     const large = this.isLarge(localPath) && !isGlance ? this._large : null;
     const asked = large ? { ...options, unless: large.hash } : options;
     const model = await this.watched(super.get(localPath, asked)).catch(error => {
-      this._known.delete(localPath);
+      if (error instanceof ServerConnection.ResponseError && error.response.status === NOT_THERE) {
+        this.seen.forget(localPath);
+      }
       throw error;
     });
     if (model.type === 'directory') {
       return isGlance ? model : model.content === null && large ? large : this.whole(localPath, model);
     }
-    this.know(localPath, model);
-    return model;
+    this.seen.read(localPath, model);
+    return this.seen.isReadOnly(localPath) ? { ...model, writable: false } : model;
   }
 
-  /** The file must still be what the Lab knows: an upload replaces what was listed, a save what was read. */
+  /** The file must still be what the user has seen. */
   override async save(localPath: string, options: Saving = {}): Promise<Contents.IModel> {
-    const chunk = options.chunk;
-    const hash = ('chunk' in options ? this._listed : this._known).get(localPath);
-    const model = { ...options, ...(hash ? { hash } : {}), ...this.upload(localPath, chunk) };
+    if (!('chunk' in options)) {
+      const saved = await this.watched(super.save(localPath, { ...options, ...this.seen.guardOfSave(localPath) }));
+      this.seen.saved(localPath, saved);
+      return saved;
+    }
+    const { chunk } = options;
+    const model = { ...options, ...this.seen.guardOfUpload(localPath, chunk) };
     if (chunk !== undefined && chunk !== LAST) {
       // Past the drive's own way, which tells everyone of a new file with every chunk.
       return this.watched(this.rest.save(localPath, model));
     }
-    const saved = await this.watched(super.save(localPath, model));
-    this._listed.set(localPath, saved.hash ?? '');
-    if (!('chunk' in options)) {
-      this.know(localPath, saved);
-      this._saved.set(localPath, saved);
-    }
-    return saved;
+    const stored = await this.stored(localPath, model);
+    this.seen.uploaded(localPath, stored);
+    return stored;
   }
 
   override async rename(oldLocalPath: string, newLocalPath: string): Promise<Contents.IModel> {
-    return this.watched(super.rename(oldLocalPath, newLocalPath));
+    return this.watched(super.rename(oldLocalPath, newLocalPath)).finally(() => {
+      this.seen.forget(oldLocalPath);
+      this.seen.forget(newLocalPath);
+    });
   }
 
   override async delete(localPath: string): Promise<void> {
-    return this.watched(super.delete(localPath));
+    return this.watched(super.delete(localPath)).finally(() => this.seen.forget(localPath));
   }
 
   override async newUntitled(options: Contents.ICreateOptions = {}): Promise<Contents.IModel> {
@@ -150,7 +155,7 @@ export class NextcloudDrive extends Drive {
     } else {
       this._clipped.delete(localPath);
     }
-    this._listed = new Map(content.map(entry => [entry.path, entry.hash ?? '']));
+    this.seen.list(content);
     this._told.emit();
     const listed = { ...model, content };
     this._large = isLarge ? listed : null;
@@ -167,18 +172,16 @@ export class NextcloudDrive extends Drive {
     return (await response.json()) as IPage;
   }
 
-  /** Name an upload, so that two windows that send a file of the same name do not mix them. */
-  private upload(localPath: string, chunk: number | undefined): { upload?: string } {
-    if (chunk === FIRST) {
-      this._uploads.set(localPath, UUID.uuid4());
-    }
-    const upload = chunk === undefined ? undefined : this._uploads.get(localPath);
-    return upload ? { upload } : {};
-  }
-
-  private know(localPath: string, model: Contents.IModel): void {
-    if (model.hash) {
-      this._known.set(localPath, model.hash);
+  /** Send what ends an upload, and ask until it is stored: a question that is open for long is cut off on its way. */
+  private async stored(localPath: string, model: Saving): Promise<Contents.IModel> {
+    for (let content = model.content; ; content = '') {
+      try {
+        return await this.watched(super.save(localPath, { ...model, content }));
+      } catch (error) {
+        if (!(error instanceof ServerConnection.ResponseError && error.response.status === STORING)) {
+          throw error;
+        }
+      }
     }
   }
 
@@ -205,14 +208,10 @@ export class NextcloudDrive extends Drive {
   }
 
   private readonly rest: RestContentProvider;
+  private readonly seen = new Seen<Contents.IModel>(() => UUID.uuid4());
   private _told = new Signal<this, void>(this);
   private _trouble: ITrouble | null = null;
   /** The folder of several pages that is on the screen. It is listed anew only when it has changed. */
   private _large: Contents.IModel | null = null;
   private _clipped = new Map<string, number | null>();
-  /** Entity tags by path: of the folder that is on the screen, and of the files that were read or saved. */
-  private _listed = new Map<string, string>();
-  private _known = new Map<string, string>();
-  private _saved = new Map<string, Contents.IModel>();
-  private _uploads = new Map<string, string>();
 }

@@ -57,12 +57,15 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
       new Notice({ drive, browser, onShow, onHide: () => makeCurrent(files), onRetry: look })
     );
     makeCurrent(files);
-    stayFresh(() => {
-      // The Lab draws every row anew at each look, which takes seconds where there are thousands of them.
-      if (browser.isVisible && !drive.isLarge(contents.localPath(browser.model.path))) {
-        look();
-      }
-    });
+    stayFresh(
+      () => {
+        // The Lab draws every row anew at each look, which takes seconds where there are thousands of them.
+        if (browser.isVisible && !drive.isLarge(contents.localPath(browser.model.path))) {
+          look();
+        }
+      },
+      () => drive.trouble?.link === true
+    );
     app.shell.add(browser, 'left', { rank: RANK });
     restorer?.add(browser, DRIVE_BROWSER);
   }
@@ -95,12 +98,16 @@ function addButtons(browser: FileBrowser): void {
   browser.toolbar.addItem('refresh', refresh);
 }
 
-/** Look for what others have changed, and at once when the user comes back, as from linking the storage again. */
-function stayFresh(look: () => void): void {
+/**
+ * Look for what others have changed, and at once when the user comes back, as from linking the storage again.
+ *
+ * Nobody looks while the user has to do that first.
+ */
+function stayFresh(look: () => void, isUnlinked: () => boolean): void {
   window.addEventListener('focus', look);
   new Poll({
     name: 'imagine-lab:nextcloud',
-    factory: async () => look(),
+    factory: async () => (isUnlinked() ? undefined : look()),
     frequency: { interval: EVERY_MS, backoff: false },
     standby: 'when-hidden'
   });

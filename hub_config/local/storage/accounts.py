@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import Refused
+
 if TYPE_CHECKING:
     from .database import Database
     from .homes import Homes
@@ -47,11 +49,17 @@ class Accounts:
         return User(row["uid"], row["name"], row["email"], frozenset(group["gid"] for group in groups))
 
     def provision(self, claims: Claims) -> User:
-        """Return the user a token speaks for: made at first sight, refreshed at each."""
-        wanted = User(claims.uid, claims.name, claims.email, claims.groups)
+        """Return the user a token speaks for: made at first sight, refreshed at each.
+
+        Raises
+        ------
+        Refused
+            403: the name is another account's.
+        """
         with self._provisioning:
-            self._homes.provide(claims.uid)
-            if self.user(claims.uid) != wanted:
+            wanted = User(self._bound(claims), claims.name, claims.email, claims.groups)
+            self._homes.provide(wanted.uid)
+            if self.user(wanted.uid) != wanted:
                 self._write(wanted)
         return wanted
 
@@ -92,6 +100,21 @@ class Accounts:
     def revoke(self, app_password: str) -> None:
         """End an app password."""
         self._database.execute("DELETE FROM app_password WHERE hash = ?", _hash(app_password))
+
+    def _bound(self, claims: Claims) -> str:
+        """Return the user that an account is: a name can be given to another person one day, its files must not."""
+        account = claims.issuer, claims.sub
+        known = self._database.one("SELECT uid FROM identity WHERE issuer = ? AND sub = ?", *account)
+        if known is not None:
+            return str(known["uid"])
+        if self._database.one("SELECT 1 FROM identity WHERE uid = ?", claims.uid):
+            raise Refused(
+                403,
+                f'The storage of "{claims.uid}" belongs to another account of the IAM; '
+                "sign in with that account, or ask the operator.",
+            )
+        self._database.execute("INSERT INTO identity VALUES (?, ?, ?)", claims.uid, *account)
+        return claims.uid
 
     def _write(self, user: User) -> None:
         with self._database.transaction():

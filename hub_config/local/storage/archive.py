@@ -22,21 +22,21 @@ _OLDEST = (1980, 1, 1, 0, 0, 0)
 _NEWEST = (2107, 12, 31, 23, 59, 58)
 
 
-def archive(top: Entry, name: str) -> Iterator[bytes]:
-    """Yield a tree as an archive in which everything lies below ``name``."""
+def archive(top: Entry, name: str, title: str = "") -> Iterator[bytes]:
+    """Yield a tree as an archive in which everything lies below ``name``; its top itself may have another title."""
     out = _Outbox()
     with zipfile.ZipFile(cast("IO[bytes]", out), "w") as target:
-        for _ in _packed(target, top, name):
+        for _ in _packed(target, top, name, title):
             if out.size >= BLOCK:
                 yield out.take()
     yield out.take()
 
 
-def _packed(target: zipfile.ZipFile, entry: Entry, name: str) -> Iterator[None]:
+def _packed(target: zipfile.ZipFile, entry: Entry, name: str, title: str = "") -> Iterator[None]:
     """Pack a tree, pausing at least once a block."""
     moment = min(max(_OLDEST, time.gmtime(entry.modified)[:6]), _NEWEST)
     if entry.is_folder:
-        target.writestr(zipfile.ZipInfo(f"{name}/", moment), b"")
+        target.writestr(zipfile.ZipInfo(f"{title or name}/", moment), b"")
         for member in entry.members():
             yield from _packed(target, member, f"{name}/{member.name}")
         return

@@ -1,8 +1,8 @@
 """WebDAV: WsgiDAV's request server with Nextcloud's ways.
 
-WsgiDAV gives the dispatch, the resource model and the handling of MKCOL, DELETE and PROPPATCH. Where it cannot keep
-the contract, the method is answered by a module of ours that says why: ``dav_list``, ``dav_read``, ``dav_write``
-(PUT) and ``dav_move``. ``WsgiDAVApp`` is left out: it answers errors in HTML and closes every streamed connection.
+WsgiDAV gives the dispatch, the resource model and the handling of MKCOL and PROPPATCH. Where it cannot keep the
+contract, the method is answered by a module of ours that says why: ``dav_list``, ``dav_read``, ``dav_write`` (PUT and
+DELETE) and ``dav_move``. ``WsgiDAVApp`` is left out: it answers errors in HTML and closes every streamed connection.
 """
 
 from __future__ import annotations
@@ -102,10 +102,6 @@ class _Resource(_DAVResource):  # type: ignore[misc]
         made = make_folder(visit, [*self._entry.parts, name])
         visit.headers.append(("OC-FileId", made.full_id))
 
-    def handle_delete(self) -> bool:
-        remove(self._entry)
-        return True
-
     def set_property_value(self, name: str, value: Any, *, dry_run: bool = False) -> None:
         xml = text = None
         if value is not None:
@@ -163,6 +159,7 @@ _OURS: dict[str, Handler] = {
     "GET": get,
     "HEAD": get,
     "PUT": put,
+    "DELETE": remove,
     "COPY": copy,
     "MOVE": move,
 }

@@ -37,7 +37,7 @@ def answer(services: Services, request: Request, user: User, parts: list[str]) -
     if parts:
         raise Refused(404)
     if request.method != "POST":
-        raise Refused(405)
+        raise Refused(404)
     visit = Visit(services, request, services.home(user, "remote.php", "dav", "files", user.uid))
     done: dict[str, dict[str, Any]] = {}
     mark = boundary(request.environ.get("CONTENT_TYPE", ""))
@@ -68,7 +68,8 @@ def _stored(visit: Visit, part: Part, path: str, said: tuple[str, str]) -> dict[
     try:
         return _kept(visit, part, path, digest, said[1])
     except Refused as refusal:
-        message = f'Could not create path "{path}"' if refusal.status == 404 else refusal.message
+        whole = f"/{visit.world.visitor}/files/{path.lstrip('/')}"
+        message = f'Could not create path "{whole}"' if refusal.status == 404 else refusal.message
     except OSError as error:
         message = from_disk(error).message
     part.skip(digest)
@@ -82,7 +83,7 @@ def _kept(visit: Visit, part: Part, path: str, digest: Any, said: str) -> dict[s
     with services.busy.hold((spot.owner, spot.path)):
         place = file_target(visit, wanted, missing_parent=404)
         with (
-            services.quota.reserve(place.owner, part.length - place.old_size, place.path),
+            services.quota.reserve(place.owner, part.length, place.path, place.old_size),
             services.homes.draft() as draft,
         ):
             receive(part.read, draft, part.length, None, digest)

@@ -22,46 +22,43 @@ if TYPE_CHECKING:
 
 def copy(visit: Visit, parts: list[str]) -> Response:
     """Copy a file or a tree."""
-    source, place = _both(visit, parts)
-    source.spot.require(Right.READ)
-    services = visit.services
-    with (
-        services.busy.hold((place.owner, place.path)),
-        services.quota.reserve(place.owner, source.size, place.path),
-        services.homes.draft() as draft,
-    ):
-        services.homes.copy(source.node, draft)
-        services.homes.place(draft, place.disk)
-        if place.entry:
-            services.nodes.removed(place.entry.node)
-            services.quota.forget(place.owner)
-    return _done(visit, place, with_tag=False)
+    services, old, wanted = visit.services, visit.world.spot(parts), destination(visit)
+    with services.busy.hold(visit.world.seat(wanted), shared=[(old.owner, old.path)]):
+        source, place = _both(visit, parts, wanted)
+        old.require(Right.READ)
+        with services.quota.reserve(place.owner, source.size, place.path), services.homes.draft() as draft:
+            services.homes.copy(source.node, draft)
+            _clear(source, place)
+            services.homes.place(draft, place.disk)
+            if place.entry:
+                services.nodes.removed(place.entry.node)
+                services.quota.forget(place.owner)
+        return _done(visit, place, with_tag=False)
 
 
 def move(visit: Visit, parts: list[str]) -> Response:
     """Move a file or a tree; its ids and checksums go with it."""
-    source, place = _both(visit, parts)
-    services, old = visit.services, source.spot
-    if old.is_mount and old.share:
-        return _rename_mount(visit, source, place)
-    old.require(Right.UPDATE if parts[:-1] == place.parts[:-1] else Right.DELETE)
-    growth = 0 if place.owner == old.owner else source.size
-    with (
-        services.busy.hold((old.owner, old.path), (place.owner, place.path)),
-        services.quota.reserve(place.owner, growth, place.path),
-    ):
-        services.homes.place(source.node.disk, place.disk)
-        services.nodes.moved(source.node, place.owner, place.path)
-        services.quota.forget(old.owner)
-        services.quota.forget(place.owner)
-    return _done(visit, place, with_tag=not source.is_folder)
+    services, old, wanted = visit.services, visit.world.spot(parts), destination(visit)
+    with services.busy.hold(visit.world.seat(parts), visit.world.seat(wanted)):
+        source, place = _both(visit, parts, wanted)
+        if old.is_mount and old.share:
+            return _rename_mount(visit, source, place)
+        old.require(Right.UPDATE if parts[:-1] == place.parts[:-1] else Right.DELETE)
+        growth = 0 if place.owner == old.owner else source.size
+        with services.quota.reserve(place.owner, growth, place.path):
+            _clear(source, place)
+            services.homes.place(source.node.disk, place.disk)
+            services.nodes.moved(source.node, place.owner, place.path)
+            services.quota.forget(old.owner)
+            services.quota.forget(place.owner)
+        return _done(visit, place, with_tag=not source.is_folder)
 
 
-def _both(visit: Visit, parts: list[str]) -> tuple[Entry, Target]:
+def _both(visit: Visit, parts: list[str], wanted: list[str]) -> tuple[Entry, Target]:
+    """Return what is there and where it may go; asked while both are held, so that it stays true."""
     source = visit.find(parts)
     if source is None:
         raise Refused(404, f"File with name /{'/'.join(parts)} could not be located")
-    wanted = destination(visit)
     visit.check_conditions(parts)
     if not parts or not wanted or wanted == parts:
         raise Refused(403, "Source and destination must be different files or folders.")
@@ -73,7 +70,20 @@ def _both(visit: Visit, parts: list[str]) -> tuple[Entry, Target]:
         raise Refused(403)
     if place.path.count("/") + visit.services.homes.depth(source.node) > MAX_DEPTH:
         raise Refused(400, "The tree would be too deep.")
+    if place.entry and _ends_a_tree(source, place.entry):
+        place.entry.spot.require(Right.DELETE)
     return source, place
+
+
+def _ends_a_tree(source: Entry, old: Entry) -> bool:
+    """Tell whether more is lost than a PUT would replace: that takes the right to delete, and goes to the trash."""
+    return source.is_folder or old.is_folder
+
+
+def _clear(source: Entry, place: Target) -> None:
+    """Move a tree out of the way to its owner's trash; a file takes another's place in one step."""
+    if place.entry and _ends_a_tree(source, place.entry):
+        place.entry.visit.services.trash.put(place.entry.node)
 
 
 def refuse_overwriting(visit: Visit, wanted: list[str]) -> None:

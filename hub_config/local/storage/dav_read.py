@@ -75,7 +75,7 @@ def _file(entry: Entry) -> Response:
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
     """Return first and last byte, None for the whole file (no range, several, or not understood)."""
     match = _RANGE.fullmatch((header or "").replace(" ", ""))
-    if match is None or not any(match.groups()):
+    if match is None or not any(match.groups()) or not size:  # as on Nextcloud: of nothing there is no part
         return None
     start, end = match.groups()
     if not start:
@@ -102,12 +102,13 @@ def _folder(entry: Entry) -> Response:
     request = entry.visit.request
     if "application/zip" not in (request.header("Accept") or "") and request.query.get("accept") != "zip":
         return Response(200, [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")])
-    top = entry.name or "files"
+    title = entry.name or "download"
     headers = [
         ("Content-Type", "application/zip"),
-        ("Content-Disposition", _attachment(f"{entry.name or 'download'}.zip")),
+        ("Content-Disposition", _attachment(f"{title}.zip")),
     ]
-    return Response(200, headers, archive(entry, top))
+    # As on Nextcloud: what lies in a home is packed below ``files``, beside an empty folder of the archive's name.
+    return Response(200, headers, archive(entry, entry.name or "files", title))
 
 
 def _attachment(name: str) -> str:

@@ -42,13 +42,14 @@ def answer(services: Services, request: Request, user: User, parts: list[str]) -
         services.trash.empty(user.uid)
         return Response(204)
     if request.method not in {"DELETE", "MOVE"}:
-        raise Refused(405)
-    if len(below) != 1:
+        raise Refused(403 if request.method == "PUT" else 405)
+    if not below:
         raise Refused(403)
-    node = services.homes.find(shelf, below[0])
-    if node is None:
-        raise Refused(404, f"File with name /{below[0]} could not be located")
-    with services.busy.hold((shelf, node.path)):
+    path = "/".join(below)
+    with services.busy.hold((shelf, path)):
+        node = services.homes.find(shelf, path)
+        if node is None:
+            raise Refused(404, f"File with name /{path} could not be located")
         if request.method == "MOVE":
             return _restore(services, request, user, node)
         services.trash.remove(node)
@@ -58,10 +59,14 @@ def answer(services: Services, request: Request, user: User, parts: list[str]) -
 def _restore(services: Services, request: Request, user: User, node: Node) -> Response:
     """Bring something back to where it was; the name in the destination does not matter."""
     destination = segments(request.header("Destination") or "")
+    if node.folder:
+        raise Refused(403, "What lies in a deleted folder comes back with it.")
     if destination[:-1] != [*_PREFIX, user.uid, "restore"]:
         raise Refused(403, "Something in the trash can only be moved to the restore folder.")
     size = services.homes.totals(node, {}).size if node.is_folder else node.stat.st_size
     path = services.trash.origin(user.uid, node.path)
     with services.busy.hold((user.uid, path)), services.quota.reserve(user.uid, size, path):
+        if services.trash.origin(user.uid, node.path) != path:
+            raise Refused(423, f'"/{path}" is locked')
         services.trash.restore(node, user.uid, path)
     return Response(201)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from . import disk
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WHOLE = ".file"
 """The name under which the chunks together can be moved."""
 _ALLOW = "OPTIONS, MKCOL, PUT, PROPFIND, MOVE, DELETE"
+_DEEPEST = 3
 
 
 def answer(services: Services, request: Request, user: User, parts: list[str]) -> Response:
@@ -35,11 +36,11 @@ def answer(services: Services, request: Request, user: User, parts: list[str]) -
     if request.method == "OPTIONS":
         return Response(200, [("Allow", _ALLOW), ("DAV", "1, 3"), ("Content-Length", "0")])
     if parts[:1] != [user.uid]:
-        raise Refused(403)
+        raise Refused(409 if request.method == "MKCOL" else 404)
     visit = Visit(services, request, services.home(user, "remote.php", "dav", "files", user.uid))
     handler = _HANDLERS.get((request.method, len(parts)))
     if handler is None:
-        raise Refused(405)
+        raise Refused(404 if len(parts) > _DEEPEST else 405)
     return handler(visit, user.uid, parts[1:])
 
 
@@ -65,21 +66,16 @@ def _put(visit: Visit, uid: str, parts: list[str]) -> Response:
         except FileNotFoundError:
             raise Refused(404, f"File with name {name} could not be located") from None
         tag = f'"{disk.etag(path.stat())}"'
-    headers = [("ETag", tag), ("OC-ETag", tag)]
-    if digest:
-        headers.append((f"X-Hash-{digest.name.upper()}", digest.hexdigest()))
-    return Response(204 if known else 201, headers)
+    return Response(204 if known else 201, [("ETag", tag), ("OC-ETag", tag), *_told(digest)])
 
 
 def _refuse_hopeless(visit: Visit, uid: str) -> None:
     """Refuse a chunk of a file that could not be stored in the end, as far as the client says what it will be."""
-    quota, total = visit.services.quota, visit.request.total
-    owner, old_size = uid, 0
+    quota, total, owner = visit.services.quota, visit.request.total, uid
     if visit.request.header("Destination"):
-        place = file_target(visit, destination(visit), missing_parent=404)
-        owner, old_size = place.owner, place.old_size
+        owner = file_target(visit, destination(visit), missing_parent=404).owner
     room = quota.room(owner)
-    if total is not None and room is not None and total > room + old_size:
+    if total is not None and room is not None and total > room:
         raise Refused(507, "Insufficient space")
 
 
@@ -91,42 +87,56 @@ def _move(visit: Visit, uid: str, parts: list[str]) -> Response:
         raise Refused(403, "Only the whole upload can be moved.")
     check(request, services.uploads.get(uid, name).etag, 0)
     wanted_parts = destination(visit)
-    spot = visit.world.spot(wanted_parts)
+    spot, digest = visit.world.spot(wanted_parts), hasher(request.header("X-Hash"))
     with services.busy.hold((_shelf(uid), name), (spot.owner, spot.path)):
         upload = services.uploads.get(uid, name)
         refuse_overwriting(visit, wanted_parts)
+        _refuse_folder(visit, wanted_parts)
         place = file_target(visit, wanted_parts, missing_parent=409)
         visit.check_if(["uploads", uid, *parts])
         if request.total is not None and request.total != upload.size:
             raise Refused(400, f"Chunks on server do not sum up to {request.total} but to {upload.size} bytes")
         with (
-            services.quota.reserve(place.owner, upload.size - place.old_size, place.path),
+            services.quota.reserve(place.owner, upload.size, place.path, place.old_size),
             services.homes.draft() as draft,
         ):
-            upload.assemble(draft)
+            upload.assemble(draft, digest)
             settle(visit, place, draft, request.header("X-OC-MTime"), request.header("OC-Checksum"))
         services.uploads.end(upload)
-        return stored(visit, place, [])
+        return stored(visit, place, _told(digest))
+
+
+def _told(digest: Any) -> list[tuple[str, str]]:
+    return [(f"X-Hash-{digest.name.upper()}", digest.hexdigest())] if digest else []
+
+
+def _refuse_folder(visit: Visit, wanted_parts: list[str]) -> None:
+    """Refuse to put the file where a folder is, with the status that this has here and nowhere else."""
+    there = visit.find(wanted_parts)
+    if there and there.is_folder:
+        raise Refused(400, f"The given destination {'/'.join(wanted_parts)} is a directory.")
 
 
 def _delete(visit: Visit, uid: str, parts: list[str]) -> Response:
-    """Give up an upload, or take back one chunk."""
+    """Give up an upload, by its own name or that of the whole, or take back one chunk."""
     uploads = visit.services.uploads
     with visit.services.busy.hold((_shelf(uid), "/".join(parts))):
         upload = uploads.get(uid, parts[0])
-        if len(parts) == 1:
+        if parts[1:] in ([], [WHOLE]):
             uploads.end(upload)
             return Response(204)
         chunk = upload.chunk(parts[1])
         if chunk is None:
-            raise Refused(403 if parts[1] == WHOLE else 404)
+            raise Refused(404)
         (upload.folder / chunk.name).unlink(missing_ok=True)
     return Response(204)
 
 
 def _list(visit: Visit, uid: str, parts: list[str]) -> Response:
-    """List the uploads, or what has arrived of one."""
+    """List what has arrived of an upload; the uploads themselves are not listed."""
     names, how_deep = wanted(visit.request), depth(visit.request)
+    if not parts and how_deep != "0":
+        raise Refused(405, "Listing members of this collection is disabled")
     resources = list(_resources(visit, uid, parts))
     shown = resources[:1] if how_deep == "0" else resources
     return multistatus(described(href, names or values, values.get) for href, values in shown)
@@ -137,8 +147,6 @@ def _resources(visit: Visit, uid: str, parts: list[str]) -> Iterator[tuple[str, 
     top = f"/remote.php/dav/uploads/{quote(uid)}/"
     if not parts:
         yield top, _folder(0)
-        for name in uploads.names(uid):
-            yield f"{top}{quote(name)}/", _folder(uploads.folder(uid, name).stat().st_mtime)
         return
     upload = uploads.get(uid, parts[0])
     href = f"{top}{quote(parts[0])}/"

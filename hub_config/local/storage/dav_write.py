@@ -1,7 +1,7 @@
 """PUT, MKCOL, DELETE and PROPPATCH.
 
 WsgiDAV's own PUT is not used: it creates an empty file before the body comes, writes into it in place, and takes a
-body that broke off for a whole one.
+body that broke off for a whole one. Nor its own DELETE: it looks at the conditions before the place can be held.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from .dav_properties import LAST_MODIFIED, READ_ONLY
 from .dav_store import file_target, hasher, receive, seconds, settle, stored, target
 from .disk import set_time
 from .errors import Refused
+from .http import Response
 from .shares import Right
 
 if TYPE_CHECKING:
     from .dav_entry import Entry, Visit
     from .dav_store import Target
-    from .http import Response
 
 
 def put(visit: Visit, parts: list[str]) -> Response:
@@ -41,29 +41,36 @@ def put(visit: Visit, parts: list[str]) -> Response:
 
 def make_folder(visit: Visit, parts: list[str]) -> Entry:
     """Make a folder; its parent must be there."""
-    place = target(visit, parts, missing_parent=409)
-    try:
-        Path(place.disk).mkdir()
-    except FileExistsError:
-        raise Refused(405, "The resource you tried to create already exists") from None
+    spot = visit.world.spot(parts)
+    with visit.services.busy.hold(shared=[(spot.owner, spot.path)]):
+        place = target(visit, parts, missing_parent=409)
+        try:
+            Path(place.disk).mkdir()
+        except FileExistsError:
+            raise Refused(405, "The resource you tried to create already exists") from None
     made = visit.find(parts)
     if made is None:
         raise Refused(409, "The folder was removed at once.")
     return made
 
 
-def remove(entry: Entry) -> None:
+def remove(visit: Visit, parts: list[str]) -> Response:
     """Move a file or a tree to its owner's trash; a received share is only taken out of the receiver's root."""
-    services, spot = entry.visit.services, entry.spot
-    if not entry.parts:
-        raise Refused(403)
-    if spot.is_mount and spot.share:
-        services.shares.leave(spot.share, entry.visit.world.visitor)
-        return
-    spot.require(Right.DELETE)
-    with services.busy.hold((spot.owner, spot.path)):
-        services.trash.put(entry.node)
-        services.quota.forget(spot.owner)
+    services, spot = visit.services, visit.world.spot(parts)
+    with services.busy.hold(visit.world.seat(parts)):
+        entry = visit.find(parts)
+        if entry is None:
+            raise Refused(404, f"File with name /{'/'.join(parts)} could not be located")
+        visit.check_conditions(parts)
+        if not parts:
+            raise Refused(403)
+        if spot.is_mount and spot.share:
+            services.shares.leave(spot.share, visit.world.visitor)
+        else:
+            spot.require(Right.DELETE)
+            services.trash.put(entry.node)
+            services.quota.forget(spot.owner)
+    return Response(204)
 
 
 def set_property(entry: Entry, name: str, value: str | None, text: str | None, *, dry_run: bool) -> None:
@@ -85,10 +92,12 @@ def _store(visit: Visit, place: Target) -> list[tuple[str, str]]:
     """Receive the body and make it the file; return what the answer says about it."""
     services, request = visit.services, visit.request
     announced = max(request.length or 0, request.total or 0)
-    room = services.quota.room(place.owner)
-    limit = None if room is None else room + place.old_size
+    limit = services.quota.room(place.owner)
     digest = hasher(request.header("X-Hash"))
-    with services.quota.reserve(place.owner, announced - place.old_size, place.path), services.homes.draft() as draft:
+    with (
+        services.quota.reserve(place.owner, announced, place.path, place.old_size),
+        services.homes.draft() as draft,
+    ):
         receive(request.read, draft, request.length, limit, digest)
         settle(visit, place, draft, request.header("X-OC-MTime"), request.header("OC-Checksum"))
     return [(f"X-Hash-{digest.name.upper()}", digest.hexdigest())] if digest else []

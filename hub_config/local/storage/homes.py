@@ -150,17 +150,8 @@ class Homes:
         on_disk.copy(node.disk, target)
 
     def place(self, draft: Path | str, disk: str) -> None:
-        """Rename a draft to its place; what was there is gone in the same moment, a folder just before."""
-        if Path(disk).is_dir() or (Path(disk).exists() and Path(draft).is_dir()):
-            with self.draft() as grave:
-                Path(disk).rename(grave)
-                try:
-                    Path(draft).rename(disk)
-                except OSError:
-                    grave.rename(disk)
-                    raise
-        else:
-            Path(draft).replace(disk)
+        """Rename a draft to its place; a file that was there is gone in the same moment, a folder is not replaced."""
+        Path(draft).replace(disk)
 
     def remove(self, node: Node) -> None:
         """Remove a file or a tree: gone for clients at once, whatever the tree's size."""

@@ -2,7 +2,8 @@
 
 Signature by the issuer's JWKS, ``exp`` with 60 s of leeway, ``iss``, and an ``aud`` that contains this server's
 client id. The keys are found by discovery at first use, so that the storage may start before the IAM, and again when
-a token names an unknown key, but not more often than every few seconds: strangers can invent key names.
+a token names an unknown key, but not more often than every few seconds, and never by more than one request at a time
+while the IAM does not answer: strangers can invent key names.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ from .errors import Refused
 AUDIENCE = "imagine-storage"
 LEEWAY = 60
 RELOAD_PAUSE = 5.0
+PATIENCE = 5.0
+"""Seconds that a request waits for another that asks the IAM."""
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 _UID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Who a token speaks for."""
+    """Who a token speaks for; the account is ``issuer`` and ``sub``, ``uid`` is what it is called."""
 
+    issuer: str
+    sub: str
     uid: str
     name: str
     email: str | None
@@ -42,7 +47,8 @@ class IAM:
         self._issuer = issuer
         self._discovery: dict[str, Any] = {}
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._loaded = float("-inf")
+        self._asked = float("-inf")
+        self._failed = False
         self._lock = threading.Lock()
 
     def endpoint(self, name: str) -> str:
@@ -53,10 +59,9 @@ class IAM:
         Refused
             503: the IAM cannot be asked.
         """
-        with self._lock:
-            if not self._discovery:
-                self._load()
-            return str(self._discovery[name])
+        if not self._discovery:
+            self._refresh()
+        return str(self._discovery[name])
 
     def verify(self, token: str, nonce: str | None = None) -> Claims | None:
         """Return the token's claims, or None if it is no good; with a nonce it must carry just this one.
@@ -85,13 +90,24 @@ class IAM:
             return None
         if nonce is not None and claims.get("nonce") != nonce:
             return None
-        return _claims(claims)
+        return _claims(claims, self._issuer.rstrip("/"))
 
     def _key(self, kid: str | None) -> jwt.PyJWK | None:
-        with self._lock:
-            if kid not in self._keys and time.monotonic() - self._loaded > RELOAD_PAUSE:
+        if kid not in self._keys:
+            self._refresh()
+        return self._keys.get(kid)
+
+    def _refresh(self) -> None:
+        """Ask the IAM, unless it was just asked; while it does not answer, nobody waits behind the one who asks."""
+        if not self._lock.acquire(timeout=0 if self._failed else PATIENCE):
+            raise _silent()
+        try:
+            if time.monotonic() - self._asked > RELOAD_PAUSE:
                 self._load()
-            return self._keys.get(kid)
+        finally:
+            self._lock.release()
+        if self._failed:
+            raise _silent()
 
     def _load(self) -> None:
         base = self._issuer.rstrip("/")
@@ -101,17 +117,24 @@ class IAM:
                 keys = client.get(discovery["jwks_uri"]).raise_for_status().json()
             self._discovery = discovery
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(keys).keys}
+            self._failed = False
         except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWTError):
-            raise Refused(503, "The IAM cannot be reached to check the token; try again later.") from None
-        self._loaded = time.monotonic()
+            self._failed = True
+        self._asked = time.monotonic()
 
 
-def _claims(claims: dict[str, Any]) -> Claims | None:
-    uid = claims.get("preferred_username")
-    if not isinstance(uid, str) or not _UID.fullmatch(uid):
+def _silent() -> Refused:
+    return Refused(503, "The IAM cannot be reached to check the token; try again later.")
+
+
+def _claims(claims: dict[str, Any], issuer: str) -> Claims | None:
+    uid, sub = claims.get("preferred_username"), claims.get("sub")
+    if not isinstance(uid, str) or not _UID.fullmatch(uid) or not isinstance(sub, str) or not sub:
         return None
     groups = claims.get("groups")
     return Claims(
+        issuer=issuer,
+        sub=sub,
         uid=uid,
         name=str(claims.get("name") or uid),
         email=claims.get("email"),

@@ -73,11 +73,13 @@ class Login:
         try:
             code = request.query.get("code", "")
             claims = self._client.claims(errand, code) if code else None
+            user = self._services.accounts.provision(claims) if claims else None
         except Refused as refusal:
-            return pages.page(503, "refused", title="Sign-in does not work just now", reason=refusal.message)
-        if claims is None:
+            title = "You are not signed in" if refusal.status == 403 else "Sign-in does not work just now"
+            return pages.page(refusal.status, "refused", title=title, reason=refusal.message)
+        if user is None:
             return pages.page(403, "refused", title="You are not signed in", reason="The IAM did not sign you in.")
-        flow.uid = self._services.accounts.provision(claims).uid
+        flow.uid = user.uid
         headers = [("Location", f"/login/v2/grant?user=&direct=0&stateToken={flow.state_token}")]
         return Response(303, headers + _cookies(flow.new_session()))
 

@@ -76,7 +76,8 @@ class Cloud:
         """Describe a user by id: only oneself."""
         visitor = self._services.sign_in.required(request)
         if uid != visitor.user.uid:
-            raise Failure(404, 998, "User does not exist")
+            known = self._services.accounts.user(uid) is not None
+            raise Failure(404, 998 if known else 404, "User does not exist")
         return self._described(visitor)
 
     def new_app_password(self, request: Request) -> dict[str, str]:

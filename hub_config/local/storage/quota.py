@@ -51,8 +51,19 @@ class Quota:
             return self.limit - self._sum(owner)
 
     @contextmanager
-    def reserve(self, owner: str, growth: int, path: str) -> Iterator[None]:
+    def reserve(self, owner: str, size: int, path: str, replaced: int = 0) -> Iterator[None]:
         """Hold room for a write of the block; it is given back if the block fails.
+
+        Parameters
+        ----------
+        owner
+            Whose room.
+        size
+            Bytes that are written.
+        path
+            Where to.
+        replaced
+            Bytes that go when the block is done. As on Nextcloud there must be room for the new ones beside them.
 
         Raises
         ------
@@ -63,17 +74,17 @@ class Quota:
             yield
             return
         with self._lock:
-            if growth > 0 and self._sum(owner) + growth > self.limit:
+            if size > 0 and self._sum(owner) + size > self.limit:
                 raise Refused(507, f"Insufficient space in /{path}")
-            self._coming[owner] += growth
+            self._coming[owner] += size
         try:
             yield
             with self._lock:
                 moment, count = self._counted.get(owner, (float("-inf"), 0))
-                self._counted[owner] = moment, count + growth
+                self._counted[owner] = moment, count + size - replaced
         finally:
             with self._lock:
-                self._coming[owner] -= growth
+                self._coming[owner] -= size
 
     def forget(self, owner: str) -> None:
         """Count anew next time: something was removed."""

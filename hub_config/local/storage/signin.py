@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .http import Request
     from .iam import IAM
 
+_NO_HEADER = (
+    "No 'Authorization: Basic' header found. Either the client didn't send one, or the server is misconfigured"
+)
 _APP_PASSWORD = re.compile(rf"[A-Za-z0-9]{{{APP_PASSWORD_LENGTH}}}")
 
 
@@ -51,8 +54,10 @@ class SignIn:
         self._guard.admit(request.address)
         if scheme.lower() == "bearer":
             visitor, reason = self._bearer(value.strip()), "Bearer token was incorrect"
-        else:
+        elif scheme.lower() == "basic" and any(basic(value)):
             visitor, reason = self._basic(value), "Username or password was incorrect"
+        else:
+            visitor, reason = None, _NO_HEADER
         if visitor is None:
             self._guard.failed(request.address)
             raise NotSignedIn(reason, tried=True)
@@ -76,7 +81,7 @@ class SignIn:
     def _basic(self, value: str) -> Visitor | None:
         login, password = basic(value)
         user = self._accounts.owner_of(password)
-        if user is None or not hmac.compare_digest(user.uid.encode(), login.encode()):
+        if user is None or not hmac.compare_digest(user.uid.encode(), login.lower().encode()):
             return None
         return Visitor(user, password)
 

@@ -13,13 +13,14 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import disk
 from .errors import Refused
 from .http import BLOCK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .homes import Homes
@@ -59,15 +60,30 @@ class Upload:
         """Return a chunk by its name."""
         return next((chunk for chunk in self.chunks if chunk.name == name), None)
 
-    def assemble(self, draft: Path) -> None:
-        """Write the chunks one after the other to a draft and to the disk."""
+    def assemble(self, draft: Path, digest: Any = None) -> None:
+        """Make the chunks a draft, one after the other, through a hash object if there is one.
+
+        A single chunk is the file already, and is not copied.
+        """
+        if len(self.chunks) == 1:
+            os.link(self.chunks[0].path, draft, follow_symlinks=False)
+            for block in self._blocks() if digest else ():
+                digest.update(block)
+            return
         with draft.open("xb") as target:
-            for chunk in self.chunks:
-                stream, _ = disk.open_file(chunk.path)
-                with stream:
-                    shutil.copyfileobj(stream, target, BLOCK)
+            for block in self._blocks():
+                target.write(block)
+                if digest:
+                    digest.update(block)
             target.flush()
             os.fsync(target.fileno())
+
+    def _blocks(self) -> Iterator[bytes]:
+        for chunk in self.chunks:
+            stream, _ = disk.open_file(chunk.path)
+            with stream:
+                while block := stream.read(BLOCK):
+                    yield block
 
 
 class Uploads:
@@ -121,10 +137,6 @@ class Uploads:
         folder = self.folder(owner, name)
         found = [Chunk(*found) for found in disk.scan(str(folder))]
         return Upload(folder, sorted(found, key=lambda chunk: natural(chunk.name)))
-
-    def names(self, owner: str) -> list[str]:
-        """Return the names of a user's uploads."""
-        return disk.names(str(self._root / owner))
 
     def end(self, upload: Upload) -> None:
         """Remove an upload with all its chunks."""

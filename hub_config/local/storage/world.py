@@ -57,6 +57,11 @@ class World:
             return self.mount(share).below(parts[1:])
         return self.root.below(parts)
 
+    def seat(self, parts: list[str]) -> tuple[str, str]:
+        """Return what is held while a path changes; a received share itself changes in its receiver's root alone."""
+        spot = self.spot(parts)
+        return (self.visitor, parts[0]) if spot.is_mount else (spot.owner, spot.path)
+
     def node(self, spot: Spot) -> Node | None:
         """Return what lies at a place."""
         return self.homes.find(spot.owner, spot.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.local.storage.servers import Elsewhere, Embedded
 
+TLS = ssl.create_default_context()
+"""What every client of the tests trusts: they carry an administrator's password to servers of other people."""
 NAMESPACES = {"d": "DAV:", "oc": "http://owncloud.org/ns", "nc": "http://nextcloud.org/ns"}
 
 
@@ -27,7 +30,7 @@ class Account:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(auth=(self.uid, self.password), trust_env=False, verify=False, timeout=60)
+        self.client = httpx.Client(auth=(self.uid, self.password), trust_env=False, verify=TLS, timeout=60)
 
     @property
     def basic(self) -> str:

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from hub_config.local.storage.archive import archive
-from tests.local.storage.account import multistatus, propfind
+from tests.local.storage.account import TLS, multistatus, propfind
+from tests.local.storage.servers import embedded_only
 
 ODD = ["a b", "ö", "e\u0301"[0] + "x", "🐟", "100%", "a#b?", "日本語"]
 
@@ -55,7 +56,7 @@ def test_the_archive_of_a_home_holds_received_shares(alice, bob):
     alice.share("/given", 0, bob.uid, permissions=1)
     bob.put("/own", b"2")
     found = opened(bob.send("GET", "/", Accept="application/zip"))
-    assert found == {"files/": b"", "files/own": b"2", "files/given/": b"", "files/given/f": b"1"}
+    assert found == {"download/": b"", "files/own": b"2", "files/given/": b"", "files/given/f": b"1"}
 
 
 def test_the_archive_of_a_public_link(server, alice):
@@ -64,9 +65,9 @@ def test_the_archive_of_a_public_link(server, alice):
     link = alice.share("/given", 3)
     address = f"{server.url}/public.php/dav/files/{link['token']}"
     for query, headers in (("", {"Accept": "application/zip"}), ("?accept=zip", {})):
-        answer = httpx.get(address + query, headers=headers, trust_env=False, verify=False)
+        answer = httpx.get(address + query, headers=headers, trust_env=False, verify=TLS)
         assert opened(answer) == {"given/": b"", "given/ö.txt": b"1"}
-    page = httpx.get(f"{server.url}/s/{link['token']}/download", trust_env=False, verify=False, follow_redirects=True)
+    page = httpx.get(f"{server.url}/s/{link['token']}/download", trust_env=False, verify=TLS, follow_redirects=True)
     assert opened(page) == {"given/": b"", "given/ö.txt": b"1"}
 
 
@@ -193,7 +194,8 @@ def test_a_listing_in_pages_stays_the_same_while_the_folder_changes(alice):
     seen = next(reading)
     alice.send("DELETE", "/3")
     alice.put("/00")
-    assert [path for page in [seen, *reading] for path in page] == ["/", "/0", "/1", "/2", "/4", "/5"]
+    removed = [] if alice.server.is_own else ["/3"]  # a Nextcloud tells of it as it was
+    assert [path for page in [seen, *reading] for path in page] == ["/", "/0", "/1", "/2", *removed, "/4", "/5"]
 
 
 def test_a_token_that_is_not_known_begins_anew(alice, bob):
@@ -206,6 +208,11 @@ def test_a_token_that_is_not_known_begins_anew(alice, bob):
         answer = bob.client.request("PROPFIND", bob.url(), headers=again)
         assert list(multistatus(answer.content, bob.root)) == ["/g"]
         assert answer.headers["X-NC-Paginate-Token"] != stranger
+
+
+@embedded_only("a Nextcloud takes it for no number")
+def test_a_count_below_nothing_is_refused(alice):
+    headers = {"X-NC-Paginate": "true", "Depth": "1"}
     refused = alice.client.request("PROPFIND", alice.url(), headers=headers | {"X-NC-Paginate-Count": "-5"})
     assert refused.status_code == 400
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 SECRET = b"bob's secret"
@@ -98,11 +96,17 @@ def everything(account) -> dict[str, dict[str, str | None]]:
     return account.listing("/", "oc:id", "d:getetag", "oc:size", depth="infinity")
 
 
-@pytest.mark.parametrize("target", PLACES)
-@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        # A copy of another's home is an empty folder on a Nextcloud: tested by itself.
+        (method, target)
+        for method in WRITES
+        for target in PLACES
+        if (method, target) != ("COPY", HOME)
+    ],
+)
 def test_writing(server, pair, method, target):
-    if (method, target) == ("COPY", HOME):
-        pytest.skip("a Nextcloud copies another's home as an empty folder: tested by itself")
     refused_to_write(server, pair, method, target)
 
 
@@ -195,8 +199,8 @@ def test_sharing_something_of_another(pair):
 
 def test_broken_requests_are_refused_not_crashed_on(server, alice):
     for line in (b"GET", b"GET /\xff\xfe HTTP/1.1", b"PROPFIND * HTTP/1.1", b"OPTIONS * HTTP/1.1"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-            connection.sendall(line + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        with server.connect() as connection:
+            connection.sendall(line + f"\r\nHost: {server.host}\r\nConnection: close\r\n\r\n".encode())
             status = int(connection.recv(4096).split(b" ")[1])
         assert 400 <= status < 500
     assert alice.send("PROPFIND").status_code == 207

@@ -88,10 +88,12 @@ def test_staging_follows_every_change(files: NextcloudFileSystem) -> None:
     fetched.clear()
     files.pipe_file("set/a", b"new")
     files.rm_file("set/deep/c")
-    assert stage("nextcloud:/set", progress=lambda *counts: fetched.append(counts)) == folder
+    newer = stage("nextcloud:/set", progress=lambda *counts: fetched.append(counts))
+    assert newer != folder
     assert fetched == [(1, 1)]
-    assert (folder / "a").read_bytes() == b"new"
-    assert not (folder / "deep" / "c").exists()
+    assert (newer / "a").read_bytes() == b"new"
+    assert not (newer / "deep" / "c").exists()
+    assert (folder / "a").read_bytes() == b"set/a"
 
 
 def test_a_class_without_images_is_a_folder_without_files(files: NextcloudFileSystem) -> None:

@@ -10,6 +10,8 @@ import zipfile
 
 import pytest
 
+from tests.local.storage.servers import embedded_only
+
 ODD_NAMES = [
     "a b.txt",
     "100%.txt",
@@ -288,7 +290,8 @@ def test_a_folder_tag_changes_with_a_change_on_disk(alice):
     assert alice.etag("/a/") != before
 
 
-def test_no_two_uploads_share_a_tag_even_with_the_same_time(embedded_only, alice):
+@embedded_only("a Nextcloud keeps the tag of a file whose time in seconds stays the same")
+def test_no_two_uploads_share_a_tag_even_with_the_same_time(alice):
     tags = {alice.put("/f", b"%03d" % number, X_OC_MTime="1700000000").headers["ETag"] for number in range(100)}
     assert len(tags) == 100
 
@@ -385,7 +388,8 @@ def test_a_move_keeps_checksum_time_and_properties(alice):
     assert alice.send("GET", "/d0/f").headers["OC-Checksum"] == "SHA1:88"
 
 
-def test_trees_cannot_be_nested_without_end(embedded_only, alice):
+@embedded_only("a Nextcloud nests trees as deep as its disk does")
+def test_trees_cannot_be_nested_without_end(alice):
     folder = "/" + "/".join("a" * 200)
     for tree in ("/one", "/two"):
         alice.put(f"{tree}{folder}/f", X_NC_WebDAV_Auto_Mkcol="1")
@@ -461,7 +465,8 @@ def test_bad_xml_is_a_bad_request(alice, body):
     assert alice.send("PROPFIND", "/", body).status_code == 400
 
 
-def test_entities_in_xml_are_refused(embedded_only, alice):
+@embedded_only("a Nextcloud takes entities in XML")
+def test_entities_in_xml_are_refused(alice):
     body = b'<!DOCTYPE a [<!ENTITY b "c">]><d:propfind xmlns:d="DAV:"><d:prop><x>&b;</x></d:prop></d:propfind>'
     assert alice.send("PROPFIND", "/", body).status_code == 400
 
@@ -494,6 +499,7 @@ def test_the_short_address_is_the_same_home(alice):
     assert alice.read("/g") == b"hello"
 
 
-def test_what_is_left_out_says_so(embedded_only, alice):
+@embedded_only("a Nextcloud leaves nothing out")
+def test_what_is_left_out_says_so(alice):
     answer = alice.client.request("PROPFIND", f"{alice.server.url}/remote.php/dav/versions/{alice.uid}/")
     assert answer.status_code == 501

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -14,14 +14,13 @@ from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
 from traitlets import Unicode
 
-from imagine_lib.storage import changing, listing, reading, writing
+from imagine_lib.storage import changing, listing, writing
 from imagine_lib.storage.content import Content
-from imagine_lib.storage.dav import normal, shown
+from imagine_lib.storage.dav import shown
 
-from . import models
+from . import models, opening
 from .linked import Linked
 from .pages import page_of
-from .refused import Refused
 from .sentences import told
 from .spool import FIRST, LAST, Spool
 
@@ -30,9 +29,11 @@ if TYPE_CHECKING:
     from imagine_lib.storage.dav import Entry
 
     from .models import Model
+    from .spool import Upload
 
-MOST_BYTES = 128 * 1024**2
-"""A file larger than this is not opened: the Lab would keep it in the browser, several times over."""
+SILENT_SECONDS = 10.0
+"""How long a browser waits for an upload to be stored before it is told to ask again: a proxy on the way may cut off
+what says nothing for a minute."""
 
 
 class NoCheckpoints(AsyncCheckpoints):
@@ -51,7 +52,7 @@ class NextcloudContents(AsyncContentsManager):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(checkpoints=NoCheckpoints(), **options)
-        self._linked = Linked()
+        self.linked = Linked()
         self._spool = Spool()
 
     def cloud(self) -> Nextcloud:
@@ -62,7 +63,7 @@ class NextcloudContents(AsyncContentsManager):
         Refused
             None is.
         """
-        return self._linked.cloud()
+        return self.linked.cloud()
 
     def emit(self, data: Model) -> None:
         """Tell nobody: who listens takes the paths for files of this server."""
@@ -101,20 +102,14 @@ class NextcloudContents(AsyncContentsManager):
             There is none, it is too large or not what it shall be read as, or the storage refuses.
         """
         with told():
-            path, cloud = normal(path), self.cloud()
+            path, cloud = models.place(path), self.cloud()
             if not content:
                 return models.of_entry(await listing.describe(cloud, path))
             if type in (None, "directory"):
                 entry = await listing.describe(cloud, path)
                 if entry.folder:
                     return models.of_entry(entry) | await page_of(cloud, path)
-            found = await reading.read(cloud, path, 0, MOST_BYTES)
-        if found.total > len(found.content):
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"{shown(path)} has {found.total / 1e6:,.0f} MB, too much to open here: download it, or read it in a "
-                "notebook by this name.",
-            )
+            found = await opening.whole(cloud, path)
         model = models.with_content(path, found, type, format)
         if model["type"] == "notebook":
             self.mark_trusted_cells(model["content"], path)
@@ -137,12 +132,18 @@ class NextcloudContents(AsyncContentsManager):
             The storage refuses, or no page says so.
         """
         with told():
-            return await page_of(self.cloud(), normal(path), after)
+            return await page_of(self.cloud(), models.place(path), after)
 
-    async def save(self, model: Model, path: str) -> Model:
+    async def save(self, model: Model, path: str) -> Model | None:
         """Store a file or a notebook, a chunk of one, or make a folder.
 
         A model's ``hash`` is what must still be there; without it, there must be nothing of this name.
+
+        Returns
+        -------
+        Model or None
+            What is there now. None: an upload is whole and on its way into the storage; the last chunk, which may be
+            empty then, is to be sent again to hear what has become of it.
 
         Raises
         ------
@@ -152,16 +153,16 @@ class NextcloudContents(AsyncContentsManager):
         if model.get("chunk") in (None, FIRST):
             self.run_pre_save_hooks(model=model, path=path)
         with told():
-            path, cloud = normal(path), self.cloud()
+            path, cloud = models.place(path), self.cloud()
             if model.get("type") == "directory":
                 await changing.make_folder(cloud, path)
                 return models.of_entry(await listing.describe(cloud, path))
             if model.get("chunk") is not None:
-                return await self._save_chunk(cloud, model, path)
+                return await self._save_chunk(model, path)
             block = models.content_of(model, path)
             if model.get("type") == "notebook":
                 self.check_and_sign(nbformat.from_dict(model["content"]), path)
-            return await _store(cloud, path, Content.of(block), model)
+            return await _store(cloud, path, Content.of(block), model.get("hash") or "")
 
     async def update(self, model: Model, path: str) -> Model:
         """Rename or move a file or a folder; what is in the way stays.
@@ -172,8 +173,8 @@ class NextcloudContents(AsyncContentsManager):
             Something is in the way, or the storage refuses.
         """
         with told():
-            cloud, source = self.cloud(), normal(path)
-            target = normal(model.get("path", path))
+            cloud, source = self.cloud(), models.place(path)
+            target = models.place(model.get("path", path))
             if source != target:
                 await changing.move(cloud, source, target)
             return models.of_entry(await listing.describe(cloud, target))
@@ -187,7 +188,7 @@ class NextcloudContents(AsyncContentsManager):
             There is none, or the storage refuses.
         """
         with told():
-            await changing.remove(self.cloud(), normal(path))
+            await changing.remove(self.cloud(), models.place(path))
 
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or a folder within the storage, under a name that is free.
@@ -198,9 +199,9 @@ class NextcloudContents(AsyncContentsManager):
             There is none, or the storage refuses.
         """
         with told():
-            cloud, source = self.cloud(), normal(from_path)
+            cloud, source = self.cloud(), models.place(from_path)
             folder, _, name = source.rpartition("/")
-            folder = folder if to_path is None else normal(to_path)
+            folder = folder if to_path is None else models.place(to_path)
             free = await self.increment_filename(copy_pat.sub(".", name), folder, insert="-Copy")
             target = f"{folder}/{free}".strip("/")
             await changing.move(cloud, source, target, copy=True)
@@ -208,21 +209,30 @@ class NextcloudContents(AsyncContentsManager):
 
     async def _find(self, path: str) -> Entry | None:
         with told(), contextlib.suppress(FileNotFoundError):
-            return await listing.describe(self.cloud(), normal(path))
+            return await listing.describe(self.cloud(), models.place(path))
         return None
 
-    async def _save_chunk(self, cloud: Nextcloud, model: Model, path: str) -> Model:
+    async def _save_chunk(self, model: Model, path: str) -> Model | None:
         key, number = str(model.get("upload", path)), model["chunk"]
-        arrived = await self._spool.take(key, number, models.content_of(model, path), shown(path))
+        block, etag = models.content_of(model, path), model.get("hash") or ""
+        upload = await self._spool.take(key, number, block, shown(path), etag)
         if number != LAST:
-            return models.of_file(path, arrived.stat().st_size, "")
+            return models.of_file(path, upload.size, "")
+        if upload.storing is None:
+            upload.storing = asyncio.create_task(self._store_upload(upload, path))
+        await asyncio.wait({upload.storing}, timeout=SILENT_SECONDS)
+        if not upload.storing.done():
+            return None
+        self._spool.drop(key)
+        return upload.storing.result()
+
+    async def _store_upload(self, upload: Upload, path: str) -> Model:
         try:
-            return await _store(cloud, path, Content.of(arrived), model)
+            return await _store(self.linked.transfers(), path, upload.content(), upload.etag)
         finally:
-            self._spool.drop(key)
+            upload.file.unlink(missing_ok=True)
 
 
-async def _store(cloud: Nextcloud, path: str, content: Content, model: Model) -> Model:
-    etag = model.get("hash") or ""
+async def _store(cloud: Nextcloud, path: str, content: Content, etag: str) -> Model:
     stored = await writing.put(cloud, path, content, new=not etag, etag=etag)
     return models.of_file(path, content.size, stored)

@@ -93,6 +93,10 @@ class DriveHandler(_Handler, ContentsHandler):
         if not isinstance(model, dict):
             raise web.HTTPError(HTTPStatus.BAD_REQUEST, "A model is needed")
         saved = await self.contents_manager.save(model, path)
+        if saved is None:
+            self.set_status(HTTPStatus.ACCEPTED)
+            self.finish({"message": "The upload is on its way into the storage."})
+            return
         validate_model(saved)
         self._finish_model(saved)
 
@@ -125,7 +129,7 @@ class FilesHandler(_Handler):
 
         self.check_xsrf_cookie()
         try:
-            await pass_on(self, self.contents_manager.cloud(), path)
+            await pass_on(self, self.contents_manager.linked, path)
         except StreamClosedError:
             self.log.debug("A download was given up by the browser")
 

@@ -2,37 +2,95 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
 from imagine_lib.storage.client import Nextcloud
 from imagine_lib.storage.credentials import read_credential
 
+from .refused import Refused
 from .sentences import told
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 PATIENCE = 6.0
 """Seconds for which a failed request is tried again: someone waits in front of the list."""
 
+STUBBORN = 120.0
+"""Likewise for what is long on its way: an upload that has arrived here is not thrown away for a short break."""
+
 TIMEOUT = 30.0
 
-IN_FLIGHT = 10
-"""A browser downloads by at most six connections, and four are left for the list. One more would let a revoked key
-lock out everyone behind this address: a Nextcloud counts to eleven."""
+LOOKS, TRANSFERS = 4, 6
+"""Requests at a time. One more in all would let a revoked key lock out everyone behind this address: a Nextcloud
+counts to eleven."""
+
+DOWNLOADS = 5
+"""At a time: each takes as long as the browser does, and what is uploaded must not wait for that."""
+
+TURN_SECONDS = 10.0
+"""How long a download waits for another one to end. A browser has six connections, and the list needs one."""
 
 
 class Linked:
     """Gives the Nextcloud of the credential that lies in the user's home, and another one when that changes."""
 
     def __init__(self) -> None:
-        self._cloud: Nextcloud | None = None
+        self._looks: Nextcloud | None = None
+        self._transfers: Nextcloud | None = None
+        self._downloads = asyncio.Semaphore(DOWNLOADS)
 
     def cloud(self) -> Nextcloud:
-        """Return the user's Nextcloud.
+        """Return the user's Nextcloud for what someone waits for.
 
         Raises
         ------
         Refused
             No storage is linked.
         """
-        with told():
-            account = read_credential()
-            if self._cloud is None or (self._cloud.url, self._cloud.user) != (account.url.rstrip("/"), account.user):
-                self._cloud = Nextcloud(patience=PATIENCE, timeout=TIMEOUT, in_flight=IN_FLIGHT)
-        return self._cloud
+        self._looks = _current(self._looks, PATIENCE, LOOKS)
+        return self._looks
+
+    def transfers(self) -> Nextcloud:
+        """Return it for downloads and uploads, which leave the others alone.
+
+        Raises
+        ------
+        Refused
+            No storage is linked.
+        """
+        self._transfers = _current(self._transfers, STUBBORN, TRANSFERS)
+        return self._transfers
+
+    @contextlib.asynccontextmanager
+    async def download(self) -> AsyncIterator[Nextcloud]:
+        """Give the user's Nextcloud when a download may begin.
+
+        Raises
+        ------
+        Refused
+            Too many are under way, or no storage is linked.
+        """
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._downloads.acquire()
+        except TimeoutError:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{DOWNLOADS} downloads from your Nextcloud are under way: start this one again when one has ended.",
+            ) from None
+        try:
+            yield self.transfers()
+        finally:
+            self._downloads.release()
+
+
+def _current(cloud: Nextcloud | None, patience: float, in_flight: int) -> Nextcloud:
+    with told():
+        account = read_credential()
+        if cloud is None or (cloud.url, cloud.user) != (account.url.rstrip("/"), account.user):
+            return Nextcloud(patience=patience, timeout=TIMEOUT, in_flight=in_flight)
+    return cloud

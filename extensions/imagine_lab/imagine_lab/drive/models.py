@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from imagine_lib.storage.dav import shown
+from imagine_lib.storage.dav import normal, shown
 
 from .refused import Refused
 
@@ -27,12 +27,27 @@ Model = dict[str, Any]
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
+def place(path: str) -> str:
+    """Return a path of the Lab as the storage writes it.
+
+    Its first part is a name and never the protocol: a file may well be called ``nextcloud:notes.txt``.
+
+    Raises
+    ------
+    StorageError
+        It climbs by ``..``.
+    """
+    return normal(f"/{path}")
+
+
 def of_entry(entry: Entry) -> Model:
     """Describe a file or a folder of a listing."""
     modified = entry.modified or _LONG_AGO
     if entry.folder:
-        return _model(entry.path, "directory", modified, None, entry.etag)
-    return _model(entry.path, _kind(entry.path), modified, entry.size, entry.etag)
+        model = _model(entry.path, "directory", modified, None, entry.etag)
+    else:
+        model = _model(entry.path, _kind(entry.path), modified, entry.size, entry.etag)
+    return model | {"writable": entry.writable}
 
 
 def of_file(path: str, size: int, etag: str, modified: datetime | None = None) -> Model:

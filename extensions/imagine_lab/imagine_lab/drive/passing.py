@@ -7,10 +7,11 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage.dav import normal, shown
+from imagine_lib.storage.dav import shown
 from imagine_lib.storage.refusals import Damaged
 from imagine_lib.storage.wishes import entity_tag
 
+from .models import place
 from .refused import Refused
 from .sentences import told
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from jupyter_server.base.handlers import JupyterHandler
 
     from imagine_lib.storage.client import Nextcloud
+
+    from .linked import Linked
 
 _PART = re.compile(r"bytes=(\d+-\d*|-\d+)", re.ASCII)
 """What browsers ask for. Anything else is answered with the whole file, as the standard allows."""
@@ -39,27 +42,28 @@ async def describe(handler: JupyterHandler, cloud: Nextcloud, path: str) -> None
         There is none, or the storage refuses.
     """
     with told():
-        response = await cloud.files("HEAD", normal(path))
-    _begin(handler, normal(path), response)
+        response = await cloud.files("HEAD", place(path))
+    _begin(handler, place(path), response)
 
 
-async def pass_on(handler: JupyterHandler, cloud: Nextcloud, path: str) -> None:
+async def pass_on(handler: JupyterHandler, linked: Linked, path: str) -> None:
     """Answer with a file, or the part of it that was asked for.
 
     Parameters
     ----------
     handler
         Of the browser's question.
-    cloud, path
+    linked, path
         Whose and which.
 
     Raises
     ------
     Refused
-        There is none, it is a folder, or the storage refuses: before the first byte is sent.
+        There is none, it is a folder, too many are under way, or the storage refuses: before the first byte is sent.
     """
     with told():
-        await _Passage(handler, cloud, normal(path)).run()
+        async with linked.download() as cloud:
+            await _Passage(handler, cloud, place(path)).run()
 
 
 class _Passage:
@@ -120,6 +124,8 @@ def _begin(handler: JupyterHandler, path: str, response: httpx.Response) -> None
         if name in response.headers:
             handler.set_header(name, response.headers[name])
     handler.set_header("Accept-Ranges", "bytes")
+    # Without a word on it, a browser would show an old picture for a tenth of its age before it asks again.
+    handler.set_header("Cache-Control", "private, no-cache")
     handler.set_header("Content-Type", mimetypes.guess_type(path)[0] or "application/octet-stream")
     handler.set_attachment_header(path.rpartition("/")[2])
 
