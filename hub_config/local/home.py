@@ -7,22 +7,17 @@ the home that stands in the way; the server starts nevertheless.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_config.local.places import write_text
+from hub_config.spawn.tutorials import copy_tutorials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-COPIED = ".copied.json"
-"""In ``~/tutorials``: the hash of each notebook as it was copied, to tell a changed one from an old one."""
-
 
 def prepare(home: Path, wish: dict[str, Any]) -> list[str]:
     """Put the credential, the link to the storage and the tutorials into a home.
@@ -42,7 +37,7 @@ def prepare(home: Path, wish: dict[str, Any]) -> list[str]:
     steps: dict[str, Callable[[], None]] = {
         "The key to your storage": lambda: _place_credential(home, wish["credential"]),
         "The folder ~/nextcloud": lambda: _link_storage(home / "nextcloud", wish["mount"]),
-        "The tutorials": lambda: _copy_tutorials(Path(wish["tutorials"]), home / "tutorials"),
+        "The tutorials": lambda: copy_tutorials(Path(wish["tutorials"]), home / "tutorials"),
     }
     return [sentence for what, step in steps.items() if (sentence := _try(what, step))]
 
@@ -72,29 +67,6 @@ def _link_storage(link: Path, mount: str | None) -> None:
     if link.exists():
         raise FileExistsError(errno.EEXIST, "something of yours has this name; rename it", str(link))
     link.symlink_to(mount)
-
-
-def _copy_tutorials(source: Path, target: Path) -> None:
-    """Copy what is new or was not touched; a notebook that the user changed stays as it is."""
-    target.mkdir(exist_ok=True)
-    copied = _read(target / COPIED)
-    for notebook in sorted(source.glob("*.ipynb")):
-        mine = target / notebook.name
-        if not mine.exists() or _hash(mine) == copied.get(notebook.name):
-            shutil.copyfile(notebook, mine)
-            copied[notebook.name] = _hash(mine)
-    write_text(target / COPIED, json.dumps(copied))
-
-
-def _read(path: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":
