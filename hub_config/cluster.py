@@ -12,6 +12,14 @@ PinnedImage = Annotated[str, StringConstraints(pattern=r"^[^\s@]+@sha256:[0-9a-f
 """An image by its digest: a name alone may be another image tomorrow."""
 
 
+class ModuleImage(Section):
+    """What a module's servers are started from."""
+
+    image: PinnedImage
+    contract: int = 0
+    """Which version of the image contract ``make test-image`` found it to keep; 0: none, and it is not started."""
+
+
 class HomeVolume(Section):
     """Where users' notebooks and small files stay when the server stops."""
 
@@ -34,8 +42,10 @@ class KubernetesSettings(Section):
 
     namespace: str = "imagine-servers"
     """Of the users' pods, volumes and secrets; nothing else should be in it."""
-    images: dict[str, PinnedImage] = {}
+    images: dict[str, ModuleImage] = {}
     """The image of each module of the catalogue; a module without one cannot be started."""
+    watches_cluster: bool = True
+    """Whether the controller may look at all nodes and pods, and so tell what is free."""
     image_pull_secrets: list[str] = []
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     uid: int = Field(default=1000, gt=0)
@@ -49,5 +59,5 @@ class KubernetesSettings(Section):
     """None: the cluster's own."""
     home: HomeVolume = HomeVolume()
     nextcloud: NextcloudVolume = NextcloudVolume()
-    catalogue: str = ""
-    """Where servers read the catalogue, as ``catalogue`` for the hub; empty: there too."""
+    catalogue: str = "/opt/imagine/images"
+    """Where servers read the catalogue: by default the folder in which a module's image holds that module."""

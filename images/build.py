@@ -17,15 +17,20 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parent
 PROJECT = IMAGES.parent
+PACKAGES = "a file with PIP_INDEX_URL=… and UV_DEFAULT_INDEX=…, which stays out of the images"
 CONTRACT = "1"
 """Version of docs/reference/image-contract.md that notebook servers of ours keep."""
 
-BUILD = {"docker": ["docker", "buildx", "build", "--load"], "podman": ["podman", "build"], "buildah": ["buildah", "build"]}
+BUILD = {
+    "docker": ["docker", "buildx", "build", "--load"],
+    "podman": ["podman", "build"],
+    "buildah": ["buildah", "build"],
+}
 SAVE = {
     "docker": ["docker", "save", "--output", "{file}", "{tag}"],
     "podman": ["podman", "save", "--quiet", "--format", "docker-archive", "--output", "{file}", "{tag}"],
@@ -121,7 +126,7 @@ def labels(image: Image, base: str) -> dict[str, str]:
         "description": image.description,
         "version": version(),
         "revision": _output(["git", "-C", PROJECT, "rev-parse", "HEAD"]),
-        "created": datetime.fromtimestamp(_last_commit(), timezone.utc).isoformat(),
+        "created": datetime.fromtimestamp(_last_commit(), UTC).isoformat(),
         "licenses": "Apache-2.0",
     }
     if base:
@@ -185,8 +190,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--base-image", default="", help="the Debian to stand on, from a mirror of yours")
     parser.add_argument("--torch", default="", help="which requirements/torch-….txt; default: cuda")
     parser.add_argument("--torch-index", default="", help="the index that has this PyTorch")
-    parser.add_argument("--packages", default=os.environ.get("PACKAGES", ""),
-                        help="a file with PIP_INDEX_URL=… and UV_DEFAULT_INDEX=…, which stays out of the images")  # fmt: skip
+    parser.add_argument("--packages", default=os.environ.get("PACKAGES", ""), help=PACKAGES)
     parser.add_argument("--sbom", action="store_true", help="list the software in each image in dist/NAME.spdx.json")
     return parser.parse_args(arguments)
 

@@ -19,6 +19,7 @@ from hub_config.spawn.tutorials import copy_tutorials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 def prepare(home: Path, wish: dict[str, Any]) -> list[str]:
     """Put the credential, the link to the storage and the tutorials into a home.
 

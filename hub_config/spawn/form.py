@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hub_config.hardware import HardwareProfile
-    from imagine_lib.wire import CatalogueEntry
+    from hub_config.spawn.offers import HardwareOffer, ModuleOffer
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent.parent / "pages" / "templates"),
@@ -21,8 +18,8 @@ _templates = Environment(
 
 
 def render_form(
-    modules: list[CatalogueEntry],
-    profiles: Mapping[str, HardwareProfile],
+    modules: list[ModuleOffer],
+    hardware: list[HardwareOffer],
     *,
     note: str,
     closed: str = "",
@@ -33,8 +30,8 @@ def render_form(
 
     Parameters
     ----------
-    modules, profiles
-        What can be chosen.
+    modules, hardware
+        What can be chosen, and what cannot.
     note
         Stands below the choice of hardware.
     closed
@@ -46,5 +43,5 @@ def render_form(
     """
     template = _templates.get_template("spawn_form.html")
     return template.render(
-        modules=modules, profiles=profiles, note=note, closed=closed, dead_link=dead_link, storage_page=storage_page
+        modules=modules, hardware=hardware, note=note, closed=closed, dead_link=dead_link, storage_page=storage_page
     )

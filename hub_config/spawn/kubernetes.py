@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubespawner import KubeSpawner
 
+from hub_config.spawn.capacity import CapacityReader
 from hub_config.spawn.mixin import WorkspaceMixin
 from hub_config.spawn.pods import CONTAINER, KEY_FILE, KEY_SECRET, KEYS, pod_traits
 from hub_config.spawn.refusal import SpawnRefusal
@@ -16,14 +17,18 @@ from hub_config.spawn.words import plain, why_not
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from hub_config.cluster import ModuleImage
     from imagine_lib.storage.credentials import Credential
-    from imagine_lib.wire import CatalogueEntry
+    from imagine_lib.wire import Capacity
 
 SECRET_VARIABLES = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 """What the hub gives each server to be its user's; JupyterHub writes the same token under both names."""
 
 TOKEN_SECRET = "token-{user_server}"  # noqa: S105  # a secret's name
 SECONDS_BETWEEN_LOOKS = 0.5
+
+_readers: dict[str, CapacityReader] = {}
+"""One for all spawners of a hub."""
 
 
 class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterHub is untyped
@@ -35,7 +40,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         """Check the choice, and make the pod's every trait follow from it: none is left from an earlier start."""
         await super().apply_user_options(spawner, user_options)
         assert self.request is not None
-        image = self.settings.kubernetes.images[self.request.module]
+        image = self.settings.kubernetes.images[self.request.module].image
         self.request = self.request.model_copy(update={"image": image})
         for name, value in pod_traits(self.request, self.settings.spawn, self.settings.kubernetes).items():
             setattr(self, name, value)
@@ -74,9 +79,8 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
     def get_env(self) -> dict[str, Any]:
         """Return the environment, without whatever is secret."""
         environment: dict[str, Any] = super().get_env()
-        cluster = self.settings.kubernetes
         environment["IMAGINE_STORAGE_CREDENTIALS"] = f"{KEYS}/{KEY_FILE}"
-        environment["IMAGINE_CATALOGUE"] = cluster.catalogue or self.settings.catalogue
+        environment["IMAGINE_CATALOGUE"] = self.settings.kubernetes.catalogue
         return environment
 
     def is_pod_running(self, pod: Mapping[str, Any] | None) -> bool:
@@ -133,9 +137,13 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         """Name of the secret with the key to the storage."""
         return str(self._expand_user_properties(KEY_SECRET))
 
-    async def _modules(self) -> list[CatalogueEntry]:
-        images = self.settings.kubernetes.images
-        return [entry for entry in await super()._modules() if entry.name in images]
+    @property
+    def _images(self) -> dict[str, ModuleImage]:
+        return self.settings.kubernetes.images
+
+    async def _capacity(self) -> Capacity:
+        reader = _readers.setdefault(self.settings.platform.address, CapacityReader(self.settings.platform.address))
+        return await reader.read()
 
     async def _put_key(self, credential: Credential | None) -> None:
         if credential is None:

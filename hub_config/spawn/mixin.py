@@ -15,17 +15,19 @@ from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
 from hub_config.spawn.ledger import Ledger
 from hub_config.spawn.limits import Held, Wish, find_group
-from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request, launchable
+from hub_config.spawn.offers import ModuleOffer, hardware_offers, module_offers
+from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request
 from hub_config.spawn.refusal import SpawnRefusal
 from imagine_lib import catalogue
+from imagine_lib.wire import Capacity
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from hub_config.cluster import ModuleImage
     from hub_config.hardware import HardwareProfile
     from hub_config.settings import Settings
     from imagine_lib.storage.credentials import Credential
-    from imagine_lib.wire import CatalogueEntry
 
 FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb?file-browser-path=/"
 
@@ -52,9 +54,10 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
 
     async def options_form(self, spawner: object) -> str:  # noqa: ARG002
         """Return the spawn page's form."""
+        capacity = await self._capacity()
         return render_form(
-            await self._modules(),
-            self._profiles(),
+            await self._modules(capacity),
+            hardware_offers(self._profiles(), capacity),
             note=self.hardware_note,
             closed=read_notice(self.settings.state).draining,
             dead_link=await self.linker.dead_link(self.user.name),
@@ -80,7 +83,7 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         if reason := read_notice(self.settings.state).draining:
             raise SpawnRefusal(reason, 503)
         try:
-            request = check_request(user_options, await self._modules(), self._profiles())
+            request = check_request(user_options, await self._modules(Capacity()), self._profiles())
             self.request = request.model_copy(update={"group": self._find_group(request.hardware)})
         except SpawnRefusal:
             self.orm_spawner.user_options = None  # or the hub would try it again at the next start
@@ -176,9 +179,19 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
             self._stepped.clear()
             await self._stepped.wait()
 
-    async def _modules(self) -> list[CatalogueEntry]:
+    async def _modules(self, capacity: Capacity) -> list[ModuleOffer]:
         """Read the catalogue, in a thread: it may lie far away, and the hub has other users meanwhile."""
-        return launchable(await asyncio.to_thread(catalogue.load, self.settings.catalogue))
+        entries = await asyncio.to_thread(catalogue.load, self.settings.catalogue)
+        return module_offers(entries, self._images, capacity)
+
+    @property
+    def _images(self) -> dict[str, ModuleImage] | None:
+        """The image of each module; None where servers share this machine's environment."""
+        return None
+
+    async def _capacity(self) -> Capacity:
+        """Return what is free; there is nothing to know on one machine."""
+        return Capacity()
 
     def _find_group(self, hardware: HardwareProfile) -> str:
         """Return the group that the server counts for, beside all other servers that run or start now."""

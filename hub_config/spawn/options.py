@@ -12,7 +12,7 @@ from hub_config.spawn.refusal import SpawnRefusal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from imagine_lib.wire import CatalogueEntry
+    from hub_config.spawn.offers import ModuleOffer
 
 
 class SpawnRequest(BaseModel):
@@ -37,13 +37,8 @@ def allowed_profiles(profiles: Mapping[str, HardwareProfile], groups: Iterable[s
     return {name: profile for name, profile in profiles.items() if not profile.groups or mine & set(profile.groups)}
 
 
-def launchable(entries: Iterable[CatalogueEntry]) -> list[CatalogueEntry]:
-    """Return the modules that can be started here, by title."""
-    return sorted((entry for entry in entries if entry.launchable), key=lambda entry: entry.title)
-
-
 def check_request(
-    chosen: Mapping[str, Any], modules: list[CatalogueEntry], profiles: Mapping[str, HardwareProfile]
+    chosen: Mapping[str, Any], modules: list[ModuleOffer], profiles: Mapping[str, HardwareProfile]
 ) -> SpawnRequest:
     """Check a choice, from the page or the API.
 
@@ -70,12 +65,13 @@ def check_request(
     storage = chosen.get("storage") or "with"
     if storage not in ("with", "without"):
         raise _refusal(f"There is no storage {storage!r}; there are with, without.")
-    if not modules:
+    names = [offer.entry.name for offer in modules if not offer.why_not]
+    if not names:
         raise _refusal("The catalogue holds no module that can be started here.")
-    names = [entry.name for entry in modules]
     module, profile = chosen.get("module") or names[0], chosen.get("profile") or next(iter(profiles), "")
     if module not in names:
-        raise _refusal(f"There is no module {module!r}; there are {', '.join(names)}.")
+        why_not = next((f" {one.why_not}" for one in modules if one.entry.name == module), "")
+        raise _refusal(f"No module {module!r} can be started here; there are {', '.join(names)}.{why_not}")
     if profile not in list(profiles):
         raise _refusal(f"There is no hardware {profile!r} for you; there are {', '.join(profiles)}.")
     return SpawnRequest(module=module, profile=profile, hardware=profiles[profile], storage=storage == "with")

@@ -1,6 +1,6 @@
 """Give a home the tutorials. Run as the home's owner, before their server starts.
 
-    python -m hub_config.spawn.tutorials SOURCE TARGET
+python -m hub_config.spawn.tutorials SOURCE TARGET
 """
 
 from __future__ import annotations

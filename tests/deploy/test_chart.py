@@ -90,7 +90,7 @@ def test_only_the_controller_sees_the_cluster_and_only_nodes_and_pods() -> None:
     assert tokens == ["imagine-controller"]
     rules = objects["ClusterRole", "imagine-imagine-capacity"]["rules"]
     assert rules == [{"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["get", "list", "watch"]}]
-    without = made(FULL | {"controller": {"watchesCluster": False}})
+    without = made(FULL | {"settings": {"kubernetes": {"watches_cluster": False}}})
     assert not any(kind.startswith("ClusterRole") for kind, _ in without)
     assert not any(spec["automountServiceAccountToken"] for spec in pod_specs(without))
 

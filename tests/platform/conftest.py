@@ -363,3 +363,20 @@ def _healthy(running: Platform) -> bool:
         return running.client().get("/healthz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+    """Answer on loopback as a handler does; its address."""
+    servers = []
+
+    def start(handler: type[BaseHTTPRequestHandler]) -> str:
+        quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), quiet))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

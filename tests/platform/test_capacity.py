@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes_asyncio.client import ApiException
 
 from hub_config.hardware import GPUFlavour
-from hub_config.platform.logic.capacity import configured, measure
+from hub_config.platform.controller import cluster
+from hub_config.platform.logic.capacity import CapacityBoard, configured, measure
 from imagine_lib.wire import Capacity, GPUCapacity
+from tests.spawn.conftest import KUBECONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hub_config.platform.store.database import Database
+    from tests.platform.conftest import Platform
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GPU = "nvidia.com/gpu"
@@ -85,3 +100,67 @@ def test_without_a_look_at_the_cluster_it_is_what_was_configured_and_says_so() -
     assert configured({"a": a100(count=4), "b": a100()}) == Capacity(
         gpus=[GPUCapacity(flavour="a", title="A100", total=4), GPUCapacity(flavour="b", title="A100")]
     )
+
+
+def test_what_was_seen_is_believed_until_nobody_looks_any_more(database: Database) -> None:
+    board = CapacityBoard(database, {"a": a100(count=4)})
+    seen_now = Capacity(gpus=[GPUCapacity(flavour="a", title="A100", total=4, free=1)], measured=NOW)
+    assert board.read() == configured({"a": a100(count=4)})
+    board.record(seen_now, every=60)
+    assert board.read() == seen_now
+    board.record(seen_now, every=0)
+    assert board.read() == configured({"a": a100(count=4)})
+
+
+def test_anyone_may_ask_what_is_free(platform: Platform) -> None:
+    answer = platform.client().get("/capacity")
+    assert answer.status_code == 200
+    assert answer.json() == {"gpus": [], "images": [], "measured": None}
+
+
+def test_the_controller_reads_all_pages_of_nodes_and_of_pods_that_hold_something(
+    serve: Callable[..., str], kubeconfig: Callable[[str], None]
+) -> None:
+    asked = []
+
+    class Cluster(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            query = parse_qs(address.query)
+            asked.append((address.path, query.get("fieldSelector")))
+            number = int(query.get("continue", ["0"])[0])
+            items = [{"metadata": {"name": f"{address.path}-{number}"}}]
+            body = json.dumps({"items": items, "metadata": {"continue": str(number + 1)} if number < 2 else {}})
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    kubeconfig(serve(Cluster))
+    nodes, pods = cluster.nodes_and_pods()
+    assert [one["metadata"]["name"] for one in nodes] == [f"/api/v1/nodes-{n}" for n in range(3)]
+    assert [one["metadata"]["name"] for one in pods] == [f"/api/v1/pods-{n}" for n in range(3)]
+    assert {query[0] for path, query in asked if path == "/api/v1/pods" and query} == {cluster.ALIVE}
+
+
+def test_a_controller_that_may_not_look_says_so(serve: Callable[..., str], kubeconfig: Callable[[str], None]) -> None:
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(403)
+            self.end_headers()
+
+    kubeconfig(serve(Closed))
+    with pytest.raises(ApiException, match="403"):
+        cluster.nodes_and_pods()
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Name a cluster for this process."""
+
+    def name(address: str) -> None:
+        path = tmp_path / "kubeconfig"
+        path.write_text(KUBECONFIG.replace("http://127.0.0.1:9", address))
+        monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+
+    return name

@@ -17,6 +17,7 @@ from hub_config.platform.controller import leader
 from hub_config.platform.controller.duties import Duty, duties, look
 from hub_config.platform.controller.leader import lead
 from hub_config.platform.errors import NotFound
+from hub_config.platform.logic.capacity import CapacityBoard
 from hub_config.platform.logic.catalogue import Catalogue
 from hub_config.platform.logic.paging import Paging
 from hub_config.platform.logic.status import StatusBoard
@@ -191,7 +192,7 @@ def test_duties(make_settings: Any, database: Database, tmp_path: Path, monkeypa
     monkeypatch.setattr(duty_module, "UPLOAD_SECONDS", -10)
     store.incoming().write(b"left")
     board, loaded = StatusBoard(database), make_settings("sqlite://")
-    for duty in duties(loaded, board, Catalogue(database), store):
+    for duty in duties(loaded, board, CapacityBoard(database, {}), Catalogue(database), store):
         duty.perform()
     assert states(board) == {
         "IAM": "up", "storage": "up", "hub": "up", "platform": "down", "catalogue": "up", "controller": "up",

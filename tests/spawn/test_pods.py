@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 KUBERNETES = kubernetes_validate.latest_version()
-ELSEWHERE = {
-    "catalogue": "https://catalogue.example.org/index.json",
-    "platform": {"url": "http://imagine-platform:8005"},
-}
+ELSEWHERE = {"platform": {"url": "http://imagine-platform:8005"}}
 IMAGE = f"registry.example.org/imagine/phytoplankton@sha256:{'0' * 64}"
 
 SPAWN = SpawnSettings(

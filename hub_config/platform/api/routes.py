@@ -6,7 +6,7 @@ from sqlalchemy import text
 from hub_config.platform.api.parameters import List, Name, Search
 from hub_config.platform.api.services import Use
 from hub_config.platform.api.signin import SignedIn
-from imagine_lib.wire import CatalogueEntry, Me, Page, Status
+from imagine_lib.wire import Capacity, CatalogueEntry, Me, Page, Status
 
 public = APIRouter(tags=["status"])
 signed_in = APIRouter(tags=["catalogue"])
@@ -16,6 +16,12 @@ signed_in = APIRouter(tags=["catalogue"])
 def status(use: Use) -> Status:
     """Return the state of each service."""
     return use.status.read()
+
+
+@public.get("/capacity")
+def capacity(use: Use) -> Capacity:
+    """Return how many GPUs are free, and where the images of modules are."""
+    return use.capacity.read()
 
 
 @public.get("/healthz")

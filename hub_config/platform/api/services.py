@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from hub_config.platform.api.people import HubPeople
 from hub_config.platform.api.signin import HubTokens
 from hub_config.platform.logic.blobs import Blobs
+from hub_config.platform.logic.capacity import CapacityBoard
 from hub_config.platform.logic.catalogue import Catalogue
 from hub_config.platform.logic.models import Models
 from hub_config.platform.logic.status import StatusBoard
@@ -32,6 +33,7 @@ class Services:
     models: Models
     catalogue: Catalogue
     status: StatusBoard
+    capacity: CapacityBoard
 
 
 def build(settings: Settings) -> Services:
@@ -58,6 +60,7 @@ def build(settings: Settings) -> Services:
         models=Models(database, blobs),
         catalogue=Catalogue(database),
         status=StatusBoard(database),
+        capacity=CapacityBoard(database, settings.spawn.gpu_flavours),
     )
 
 

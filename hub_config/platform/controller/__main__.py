@@ -7,6 +7,7 @@ from threading import Event
 
 from hub_config.platform.controller.duties import duties
 from hub_config.platform.controller.leader import lead
+from hub_config.platform.logic.capacity import CapacityBoard
 from hub_config.platform.logic.catalogue import Catalogue
 from hub_config.platform.logic.status import StatusBoard
 from hub_config.platform.process import begin
@@ -25,7 +26,8 @@ def main() -> None:
     database = Database(loaded.platform.database_url)
     migrate(database)
     store = BlobStore(loaded.platform.model_store)
-    todo = duties(loaded, StatusBoard(database), Catalogue(database), store)
+    capacity = CapacityBoard(database, loaded.spawn.gpu_flavours)
+    todo = duties(loaded, StatusBoard(database), capacity, Catalogue(database), store)
     lead(named_lock(database, "controller"), todo, stop)
     database.close()
 

@@ -6,16 +6,20 @@ import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
 
 from hub_config.platform import PREFIX
+from hub_config.platform.controller.cluster import nodes_and_pods
+from hub_config.platform.logic.capacity import measure
 from imagine_lib.wire import ServiceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub_config.platform.logic.capacity import CapacityBoard
     from hub_config.platform.logic.catalogue import Catalogue
     from hub_config.platform.logic.status import StatusBoard
     from hub_config.platform.store.blobs import BlobStore
@@ -39,7 +43,9 @@ class Duty:
     perform: Callable[[], None]
 
 
-def duties(settings: Settings, board: StatusBoard, catalogue: Catalogue, store: BlobStore) -> list[Duty]:
+def duties(
+    settings: Settings, board: StatusBoard, capacity: CapacityBoard, catalogue: Catalogue, store: BlobStore
+) -> list[Duty]:
     """Return the controller's duties.
 
     Parameters
@@ -48,6 +54,8 @@ def duties(settings: Settings, board: StatusBoard, catalogue: Catalogue, store: 
         Where the services are, and how often to look.
     board
         Where their states are written.
+    capacity
+        Where it is written what the cluster has left.
     catalogue
         What is refreshed.
     store
@@ -70,7 +78,15 @@ def duties(settings: Settings, board: StatusBoard, catalogue: Catalogue, store: 
         if count := store.sweep(UPLOAD_SECONDS):
             log.info("Removed %d files that broken uploads had left", count)
 
+    def look_at_cluster() -> None:
+        nodes, pods = nodes_and_pods()
+        images = {module: one.image for module, one in settings.kubernetes.images.items()}
+        capacity.record(measure(nodes, pods, settings.spawn.gpu_flavours, images, datetime.now(UTC)), every)
+
+    is_watched = settings.spawn.on == "kubernetes" and settings.kubernetes.watches_cluster
+    of_cluster = [Duty("look at the cluster", every, look_at_cluster)] if is_watched else []
     return [
+        *of_cluster,
         Duty("look at the services", every, lambda: board.record(look(addresses), every)),
         Duty(
             "refresh the catalogue",

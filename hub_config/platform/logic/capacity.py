@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from hub_config.platform.logic.status import STALE_AFTER
+from hub_config.platform.store import capacity as store
 from imagine_lib.wire import Capacity, GPUCapacity, ImageCapacity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from hub_config.hardware import GPUFlavour
+    from hub_config.platform.store.database import Database
 
 Object = dict[str, Any]
 """A node or a pod, as the cluster's API writes it."""
 
 _ENDED = {"Succeeded", "Failed"}
+
+
+class CapacityBoard:
+    """What is known of the cluster's capacity.
+
+    Parameters
+    ----------
+    database
+        Where it is kept.
+    flavours
+        The kinds of GPU, by name.
+    """
+
+    def __init__(self, database: Database, flavours: Mapping[str, GPUFlavour]) -> None:
+        self._database = database
+        self._configured = configured(flavours)
+
+    def record(self, seen: Capacity, every: float) -> None:
+        """Write what was seen; ``every`` says in how many seconds somebody looks again."""
+        with self._database.write() as session:
+            store.put(session, seen.model_dump_json(), datetime.now(UTC), every)
+
+    def read(self) -> Capacity:
+        """Return what is known now: what was configured, where nobody has looked lately."""
+        with self._database.read() as session:
+            row = store.current(session)
+            if row is None or datetime.now(UTC) - row.checked > timedelta(seconds=STALE_AFTER * row.every):
+                return self._configured
+            return Capacity.model_validate_json(row.capacity)
 
 
 def configured(flavours: Mapping[str, GPUFlavour]) -> Capacity:

@@ -144,3 +144,16 @@ class ServiceRow(Base):
     checked: Mapped[datetime] = mapped_column(Moment)
     every: Mapped[float]
     """Seconds between two looks: how soon the row is stale."""
+
+
+class CapacityRow(Base):
+    """The one row that says what the controller last saw of the cluster."""
+
+    __tablename__ = "capacity"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    capacity: Mapped[str] = mapped_column(Text)
+    """``wire.Capacity`` as JSON."""
+    checked: Mapped[datetime] = mapped_column(Moment)
+    every: Mapped[float]
+    """Seconds between two looks: how soon the row is stale."""

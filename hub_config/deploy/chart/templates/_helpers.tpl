@@ -58,3 +58,7 @@ volumeMounts:
   persistentVolumeClaim: {claimName: {{ .Values.modelStoreClaim }}}
 {{- end }}
 {{- end }}
+
+{{- define "imagine.watches" -}}
+{{ dig "kubernetes" "watches_cluster" true .Values.settings }}
+{{- end }}
