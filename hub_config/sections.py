@@ -64,6 +64,8 @@ class PlatformSettings(Section):
     """Any SQLAlchemy URL of SQLite or PostgreSQL (``postgresql+psycopg://…``)."""
     model_store: str = "model-store"
     """Any fsspec URL, or a folder: where the packages of shared models are kept."""
+    metrics_listen: str = ""
+    """Where Prometheus gets the platform's figures, without a sign-in; empty: nowhere."""
     token_file: Path | None = None
     """The service's own hub token."""
     max_file_bytes: int = Field(default=2 * 1024**3, gt=0)

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from hub_config.platform.api.app import create_app
+from hub_config.platform.api.metrics import serve_metrics
 from hub_config.platform.api.services import build
 from hub_config.platform.process import begin
 from hub_config.platform.store.migrations import migrate
@@ -22,6 +23,8 @@ def main() -> None:
     loaded = begin()
     services = build(loaded)
     migrate(services.database)
+    if loaded.platform.metrics_listen:
+        serve_metrics(loaded.platform.metrics_listen, services.status, services.capacity)
     host, _, port = loaded.platform.listen.rpartition(":")
     uvicorn.run(
         create_app(services),

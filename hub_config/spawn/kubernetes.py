@@ -91,8 +91,8 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         SpawnRefusal
             With the pod's last words.
         """
-        if pod is not None and (reason := why_not(pod, CONTAINER)):
-            raise SpawnRefusal(reason, 500)
+        if pod is not None and (failure := why_not(pod, CONTAINER)):
+            raise SpawnRefusal(failure.sentence, 500, failure.reason)
         running: bool = super().is_pod_running(pod)
         return running
 

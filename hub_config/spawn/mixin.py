@@ -15,6 +15,7 @@ from hub_config.signin.operations import read_notice
 from hub_config.spawn.form import render_form
 from hub_config.spawn.ledger import Ledger
 from hub_config.spawn.limits import Held, Wish, find_group
+from hub_config.spawn.metrics import servers
 from hub_config.spawn.offers import ModuleOffer, hardware_offers, module_offers
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request
 from hub_config.spawn.refusal import SpawnRefusal
@@ -94,13 +95,15 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
     async def run_pre_spawn_hook(self) -> None:
         """Hold what was chosen from now on."""
         await maybe_future(super().run_pre_spawn_hook())
-        if (held := self.held) is not None:
+        if (held := self.held) is not None and self.request is not None:
             self._ledger.begin(held)
+            servers.began(self.request.profile, held)
 
     async def run_post_stop_hook(self) -> None:
         """Hold nothing any more, however the server ended: stopped, died or never up."""
         self.note("server ended")
         self._ledger.end(self.user.name)
+        servers.ended(self.user.name)
         await maybe_future(super().run_post_stop_hook())
 
     @property
@@ -120,6 +123,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         """Take up the choice again."""
         super().load_state(state)
         self.request = SpawnRequest.model_validate(state["request"]) if "request" in state else None
+        if (held := self.held) is not None and self.request is not None:
+            servers.began(self.request.profile, held)
 
     def get_env(self) -> dict[str, str]:
         """Return the server's environment: addresses and names, no secret but the hub's own token."""

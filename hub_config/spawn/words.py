@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,16 @@ def plain(event: Mapping[str, Any]) -> str:
     return PLAIN.get(reason, "")
 
 
-def why_not(pod: Mapping[str, Any], container: str) -> str:
-    """Return why a pod will not come up any more, as its state tells; empty while it may.
+class Failure(NamedTuple):
+    """Why a pod will not come up any more."""
+
+    reason: str
+    """Two or three words."""
+    sentence: str
+
+
+def why_not(pod: Mapping[str, Any], container: str) -> Failure | None:
+    """Return why a pod will not come up any more, as its state tells; None while it may.
 
     Parameters
     ----------
@@ -68,9 +76,8 @@ def why_not(pod: Mapping[str, Any], container: str) -> str:
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed" and not status.get("containerStatuses"):
-        return ENDED.format(
-            why="", last=status.get("message") or status.get("reason") or "the cluster does not say why."
-        )
+        last = status.get("message") or status.get("reason") or "the cluster does not say why."
+        return Failure(status.get("reason") or "pod failed", ENDED.format(why="", last=last))
     for one in status.get("containerStatuses") or []:
         if one["name"] != container:
             continue
@@ -79,11 +86,11 @@ def why_not(pod: Mapping[str, Any], container: str) -> str:
         if ended is not None:
             return _ended(ended, pod, container)
         if waiting.get("reason") in BROKEN_IMAGE | MISSING_IMAGE:
-            return NO_IMAGE.format(image=one.get("image") or "")
-    return ""
+            return Failure("image missing", NO_IMAGE.format(image=one.get("image") or ""))
+    return None
 
 
-def _ended(state: Mapping[str, Any], pod: Mapping[str, Any], container: str) -> str:
+def _ended(state: Mapping[str, Any], pod: Mapping[str, Any], container: str) -> Failure:
     lines = [line.strip() for line in (state.get("message") or "").splitlines() if line.strip()]
     last = lines[-1][:_LONGEST_LINE] if lines else f"it printed nothing (exit code {state.get('exitCode')})."
     limit = next(
@@ -94,8 +101,9 @@ def _ended(state: Mapping[str, Any], pod: Mapping[str, Any], container: str) -> 
         ),
         "",
     )
-    why = OUT_OF_MEMORY.format(limit=_megabytes(limit)) if state.get("reason") == "OOMKilled" else ""
-    return ENDED.format(why=why, last=last)
+    if state.get("reason") == "OOMKilled":
+        return Failure("out of memory", ENDED.format(why=OUT_OF_MEMORY.format(limit=_megabytes(limit)), last=last))
+    return Failure("server ended", ENDED.format(why="", last=last))
 
 
 def _megabytes(quantity: str) -> str:

@@ -366,7 +366,7 @@ def _healthy(running: Platform) -> bool:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+def answer_as() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
     """Answer on loopback as a handler does; its address."""
     servers = []
 

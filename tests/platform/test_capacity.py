@@ -119,7 +119,7 @@ def test_anyone_may_ask_what_is_free(platform: Platform) -> None:
 
 
 def test_the_controller_reads_all_pages_of_nodes_and_of_pods_that_hold_something(
-    serve: Callable[..., str], kubeconfig: Callable[[str], None]
+    answer_as: Callable[..., str], kubeconfig: Callable[[str], None]
 ) -> None:
     asked = []
 
@@ -136,20 +136,22 @@ def test_the_controller_reads_all_pages_of_nodes_and_of_pods_that_hold_something
             self.end_headers()
             self.wfile.write(body.encode())
 
-    kubeconfig(serve(Cluster))
+    kubeconfig(answer_as(Cluster))
     nodes, pods = cluster.nodes_and_pods()
     assert [one["metadata"]["name"] for one in nodes] == [f"/api/v1/nodes-{n}" for n in range(3)]
     assert [one["metadata"]["name"] for one in pods] == [f"/api/v1/pods-{n}" for n in range(3)]
     assert {query[0] for path, query in asked if path == "/api/v1/pods" and query} == {cluster.ALIVE}
 
 
-def test_a_controller_that_may_not_look_says_so(serve: Callable[..., str], kubeconfig: Callable[[str], None]) -> None:
+def test_a_controller_that_may_not_look_says_so(
+    answer_as: Callable[..., str], kubeconfig: Callable[[str], None]
+) -> None:
     class Closed(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(403)
             self.end_headers()
 
-    kubeconfig(serve(Closed))
+    kubeconfig(answer_as(Closed))
     with pytest.raises(ApiException, match="403"):
         cluster.nodes_and_pods()
 

@@ -46,9 +46,9 @@ def pod_with(state: dict[str, Any], **status: Any) -> dict[str, Any]:
 
 
 def test_a_pod_that_may_still_come_up_is_waited_for() -> None:
-    assert why_not({"spec": {}, "status": {"phase": "Pending"}}, "notebook") == ""
-    assert why_not(pod_with({"waiting": {"reason": "ContainerCreating"}}), "notebook") == ""
-    assert why_not(pod_with({"running": {}}), "notebook") == ""
+    assert why_not({"spec": {}, "status": {"phase": "Pending"}}, "notebook") is None
+    assert why_not(pod_with({"waiting": {"reason": "ContainerCreating"}}), "notebook") is None
+    assert why_not(pod_with({"running": {}}), "notebook") is None
 
 
 def test_a_dead_container_tells_its_last_line() -> None:
@@ -58,21 +58,25 @@ def test_a_dead_container_tells_its_last_line() -> None:
         "message": "starting\nModuleNotFoundError: No module named 'jupyterhub'\n",
     }
     assert why_not(pod_with({"terminated": ended}), "notebook") == (
-        "Your server ended while it started: ModuleNotFoundError: No module named 'jupyterhub'"
+        "server ended",
+        "Your server ended while it started: ModuleNotFoundError: No module named 'jupyterhub'",
     )
 
 
 def test_a_container_that_took_too_much_memory_says_so() -> None:
     ended = {"exitCode": 137, "reason": "OOMKilled"}
     assert why_not(pod_with({"terminated": ended}), "notebook") == (
-        "Your server ended while it started because it needed more memory than 4096 MB: it printed nothing (exit code 137)."
+        "out of memory",
+        "Your server ended while it started because it needed more memory than 4096 MB: it printed nothing (exit code 137).",
     )
 
 
 def test_an_image_that_cannot_be_fetched_is_named() -> None:
     for reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
-        said = why_not(pod_with({"waiting": {"reason": reason}}), "notebook")
-        assert said.startswith("The image r.example.org/imagine/base of this module cannot be fetched")
+        failure = why_not(pod_with({"waiting": {"reason": reason}}), "notebook")
+        assert failure is not None
+        assert failure.reason == "image missing"
+        assert failure.sentence.startswith("The image r.example.org/imagine/base of this module cannot be fetched")
 
 
 def test_an_evicted_pod_says_why() -> None:
@@ -80,4 +84,7 @@ def test_an_evicted_pod_says_why() -> None:
         "spec": {},
         "status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."},
     }
-    assert why_not(pod, "notebook") == "Your server ended while it started: The node was low on resource: memory."
+    assert why_not(pod, "notebook") == (
+        "Evicted",
+        "Your server ended while it started: The node was low on resource: memory.",
+    )

@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from hub_config.platform import PREFIX
 from hub_config.platform.api import models, routes
+from hub_config.platform.api.metrics import measure_requests
 from hub_config.platform.api.problems import DOCUMENTED, speak_problems
 
 if TYPE_CHECKING:
@@ -53,4 +54,5 @@ def create_app(services: Services) -> FastAPI:
     for router in (routes.public, routes.signed_in, models.router):
         app.include_router(router, prefix=PREFIX, responses=DOCUMENTED)
     speak_problems(app)
+    measure_requests(app)
     return app
