@@ -81,7 +81,12 @@ def test_every_pod_passes_pod_security_restricted() -> None:
 def test_no_secret_is_in_an_environment() -> None:
     for spec in pod_specs(made(FULL)):
         for container in spec["containers"]:
-            assert {one["name"] for one in container["env"]} == {"IMAGINE_SETTINGS", "PGPASSFILE"}
+            assert {one["name"] for one in container["env"]} == {
+                "IMAGINE_SETTINGS",
+                "IMAGINE_PLATFORM__LISTEN",
+                "IMAGINE_PLATFORM__METRICS_LISTEN",
+                "PGPASSFILE",
+            }
 
 
 def test_only_the_controller_sees_the_cluster_and_only_nodes_and_pods() -> None:

@@ -24,7 +24,9 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: ServerApp) -> None:
+    from .busy import count_busy_kernels
     from .handlers import add_handlers
 
     add_handlers(server_app.web_app)
+    count_busy_kernels(server_app)
     server_app.log.info("The iMagine panel's server part is ready")

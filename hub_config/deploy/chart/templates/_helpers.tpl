@@ -27,6 +27,10 @@ env:
     value: /etc/imagine/settings.yaml
   - name: PGPASSFILE
     value: /run/imagine/database/pgpass
+  - name: IMAGINE_PLATFORM__LISTEN
+    value: 0.0.0.0:8005
+  - name: IMAGINE_PLATFORM__METRICS_LISTEN
+    value: 0.0.0.0:8006
 volumeMounts:
   - {name: settings, mountPath: /etc/imagine, readOnly: true}
   - {name: secrets, mountPath: /run/imagine/secrets, readOnly: true}
