@@ -10,10 +10,12 @@ from tornado.web import StaticFileHandler
 
 from hub_config.audit import write_to
 from hub_config.link.handlers import StoragePage
+from hub_config.platform_client import PlatformClient
 from hub_config.settings import Settings, read_secret
 from hub_config.signin.authenticator import NOT_IN_A_GROUP, IAMAuthenticator
 from hub_config.signin.handlers import TOKEN_SCOPE
 from hub_config.signin.operations import OPERATE_SCOPE, read_notice
+from hub_config.statuspage import StatusPage
 
 PAGES = Path(__file__).parent / "pages"
 CRYPT_KEY_BYTES = 32
@@ -38,17 +40,18 @@ def configure(c: Any, settings: Settings) -> None:
     settings
         What the operator chose.
     """
-    _pages(c, settings)
+    client = PlatformClient(settings.platform.address)
+    _pages(c, settings, client)
     _signin(c, settings)
     _platform(c, settings)
     if settings.spawn.on == "kubernetes":
-        _servers_as_pods(c, settings)
+        _servers_as_pods(c, settings, client)
     else:
         _this_machine(c, settings)
         _servers_as_processes(c, settings)
 
 
-def _pages(c: Any, settings: Settings) -> None:
+def _pages(c: Any, settings: Settings, client: PlatformClient) -> None:
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
     c.JupyterHub.template_vars = {
         "account_url": settings.iam.account_url,
@@ -58,6 +61,7 @@ def _pages(c: Any, settings: Settings) -> None:
     c.JupyterHub.extra_handlers = [
         (r"/imagine/static/(.*)", StaticFileHandler, {"path": str(PAGES / "static")}),
         (r"/imagine/storage", StoragePage, {"settings_of_storage": settings.storage}),
+        (r"/imagine/status", StatusPage, {"platform": client}),
     ]
     c.JupyterHub.tornado_settings = {**c.JupyterHub.get("tornado_settings", {}), "headers": HEADERS}
 
@@ -106,12 +110,13 @@ def _servers_as_processes(c: Any, settings: Settings) -> None:
     _every_server(c.LocalSpawner, settings)
 
 
-def _servers_as_pods(c: Any, settings: Settings) -> None:
+def _servers_as_pods(c: Any, settings: Settings, client: PlatformClient) -> None:
     from hub_config.spawn.kubernetes import PodSpawner
     from hub_config.spawn.pods import fixed_traits
 
     c.JupyterHub.spawner_class = PodSpawner
     c.PodSpawner.env_keep = []
+    c.PodSpawner.platform_client = client
     c.PodSpawner.hub_connect_url = f"http://{settings.hub_listen}"  # servers are in another namespace
     c.PodSpawner.update(fixed_traits(settings.kubernetes))
     _every_server(c.PodSpawner, settings)

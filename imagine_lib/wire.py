@@ -320,10 +320,22 @@ class ServiceState(Wire):
     checked: datetime | None = None
 
 
+class Incident(Wire):
+    """A time in which a service did not answer."""
+
+    service: str
+    message: str
+    began: datetime
+    ended: datetime | None = None
+    """None: it still does not."""
+
+
 class Status(Wire):
-    """The state of each service."""
+    """The state of each service, and what happened lately."""
 
     services: list[ServiceState]
+    incidents: list[Incident] = []
+    """The newest first."""
 
 
 class GPUCapacity(Wire):

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from kubespawner import KubeSpawner
+from traitlets import Instance
 
-from hub_config.spawn.capacity import CapacityReader
+from hub_config.platform_client import PlatformClient
 from hub_config.spawn.mixin import WorkspaceMixin
 from hub_config.spawn.pods import CONTAINER, KEY_FILE, KEY_SECRET, KEYS, pod_traits
 from hub_config.spawn.refusal import SpawnRefusal
@@ -27,13 +28,11 @@ SECRET_VARIABLES = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 TOKEN_SECRET = "token-{user_server}"  # noqa: S105  # a secret's name
 SECONDS_BETWEEN_LOOKS = 0.5
 
-_readers: dict[str, CapacityReader] = {}
-"""One for all spawners of a hub."""
-
 
 class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterHub is untyped
     """Makes a pod of the choice, and tells its user what the cluster does with it."""
 
+    platform_client = Instance(PlatformClient, config=True, help="What knows how much is free.")
     hardware_note = "Your server gets what you choose: that much is kept for it, and it cannot take more."
 
     async def apply_user_options(self, spawner: object, user_options: dict[str, Any]) -> None:
@@ -142,8 +141,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         return self.settings.kubernetes.images
 
     async def _capacity(self) -> Capacity:
-        reader = _readers.setdefault(self.settings.platform.address, CapacityReader(self.settings.platform.address))
-        return await reader.read()
+        return await self.platform_client.capacity()
 
     async def _put_key(self, credential: Credential | None) -> None:
         if credential is None:

@@ -25,6 +25,7 @@ from hub_config.platform.store.blobs import BlobStore
 from hub_config.platform.store.database import Database
 from hub_config.platform.store.locks import named_lock
 from hub_config.platform.store.tables import ServiceRow
+from imagine_lib.wire import ServiceState
 from tests.platform.conftest import Neighbours, stop, until
 
 if TYPE_CHECKING:
@@ -198,3 +199,24 @@ def test_duties(make_settings: Any, database: Database, tmp_path: Path, monkeypa
         "IAM": "up", "storage": "up", "hub": "up", "platform": "down", "catalogue": "up", "controller": "up",
     }  # fmt: skip
     assert not list((tmp_path / "model-store" / "incoming").iterdir())
+
+
+def test_an_incident_lasts_from_the_first_failed_look_to_the_next_good_one(database: Database) -> None:
+    board = StatusBoard(database)
+
+    def see(state: str, message: str = "") -> None:
+        board.record([ServiceState.model_validate({"name": "IAM", "state": state, "message": message})], every=60)
+
+    see("up")
+    assert board.read().incidents == []
+    see("down", "It answers 503.")
+    see("down", "It does not answer.")
+    (incident,) = board.read().incidents
+    assert (incident.service, incident.message, incident.ended) == ("IAM", "It answers 503.", None)
+    see("up")
+    see("up")
+    (incident,) = board.read().incidents
+    assert incident.ended is not None
+    assert incident.ended > incident.began
+    see("down", "It answers 500.")
+    assert [one.ended is None for one in board.read().incidents] == [True, False]

@@ -60,7 +60,7 @@ def test_a_choice_that_cannot_be_started_is_refused_with_its_reason() -> None:
     assert check_request({"module": "tested"}, offers, profiles).module == "tested"
     with pytest.raises(SpawnRefusal) as refusal:
         check_request({"module": "untested"}, offers, profiles)
-    assert str(refusal.value) == (
+    assert refusal.value.jupyterhub_message == (
         "No module 'untested' can be started here; there are tested. "
         "Its image was not found to keep version 1 of the image contract."
     )

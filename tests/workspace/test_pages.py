@@ -28,6 +28,7 @@ BEFORE_SIGN_IN = {
     "front page": ("proxy", "/hub/login", "Sign in · iMagine"),
     "sign-in": ("iam", "/sign-in", "Sign in · iMagine"),
     "sign-up": ("iam", "/sign-up", "Ask for an account · iMagine"),
+    "status": ("proxy", "/hub/imagine/status", "Status · iMagine"),
     "error": ("proxy", "/hub/oauth_callback?code=x&state=y", "Something went wrong · iMagine"),
 }
 AFTER_SIGN_IN = {
@@ -231,3 +232,11 @@ def test_back_after_signing_out_leads_to_the_sign_in(
 
 def cache_rule(answer: Response) -> str:
     return answer.headers.get("cache-control", "")
+
+
+def test_anyone_sees_what_works(stranger: Page, workspace: Workspace) -> None:
+    stranger.goto(f"{workspace.url}/hub/imagine/status")
+    for service in ("IAM", "storage", "hub", "platform", "catalogue", "controller"):
+        row = stranger.get_by_role("row").filter(has=stranger.get_by_role("cell", name=service, exact=True))
+        expect(row).to_contain_text("works")
+    expect(stranger.get_by_role("status").last).to_have_text("Everything that was looked at works.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hub_config.platform.store import services
-from hub_config.platform.store.tables import ServiceRow
-from imagine_lib.wire import ServiceState, Status
+from hub_config.platform.store import incidents, services
+from hub_config.platform.store.tables import IncidentRow, ServiceRow
+from imagine_lib.wire import Incident, ServiceState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hub_config.platform.store.database import Database
 
 NAMES = ("IAM", "storage", "hub", "platform", "catalogue", "controller")
+SHOWN = 20
+"""Incidents on the status page."""
 STALE_AFTER = 4
 """Intervals without a look after which a state is unknown: with two, one slow look would make it flicker."""
 
@@ -46,13 +48,22 @@ class StatusBoard:
             for seen in states:
                 facts = {"name": seen.name, "state": seen.state, "message": seen.message}
                 services.put(session, ServiceRow(**facts, checked=now, every=every))
+                if seen.state == "down":
+                    incidents.begin(session, seen.name, seen.message, now)
+                else:
+                    incidents.end(session, seen.name, now)
 
     def read(self) -> Status:
         """Return what is known now."""
         now = datetime.now(UTC)
         with self._database.read() as session:
             rows = services.rows(session)
-        return Status(services=[_state(name, rows.get(name), now) for name in NAMES])
+            past = [_incident(row) for row in incidents.latest(session, SHOWN)]
+        return Status(services=[_state(name, rows.get(name), now) for name in NAMES], incidents=past)
+
+
+def _incident(row: IncidentRow) -> Incident:
+    return Incident(service=row.service, message=row.message, began=row.began, ended=row.ended)
 
 
 def _state(name: str, row: ServiceRow | None, now: datetime) -> ServiceState:

@@ -157,3 +157,16 @@ class CapacityRow(Base):
     checked: Mapped[datetime] = mapped_column(Moment)
     every: Mapped[float]
     """Seconds between two looks: how soon the row is stale."""
+
+
+class IncidentRow(Base):
+    """A time in which a service did not answer."""
+
+    __tablename__ = "incidents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    service: Mapped[str] = mapped_column(String(64))
+    message: Mapped[str] = mapped_column(Text)
+    began: Mapped[datetime] = mapped_column(Moment, index=True)
+    ended: Mapped[datetime | None] = mapped_column(Moment)
+    """None: it still does not."""
