@@ -32,8 +32,8 @@ class NextcloudVolume(Section):
     """How ``~/nextcloud`` comes into a pod. The library's ``nextcloud:/`` paths and the Lab's drive work without."""
 
     by: Literal["none", "csi"] = "none"
-    driver: str = "rclone.csi.veloxpack.io"
-    """Name of the CSI driver, which must be installed in the cluster."""
+    storage_class: str = "imagine-nextcloud"
+    """Whose volumes rclone's CSI driver mounts; our chart makes it, and the driver must be in the cluster."""
     read_only: bool = False
 
 

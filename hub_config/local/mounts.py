@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_config.local.places import write_text
-from hub_config.local.rclone import cache_folder, caches, configuration, count_kept, count_unsent, mount_command
+from hub_config.link.rclone import configuration
+from hub_config.local.rclone import cache_folder, caches, count_kept, count_unsent, mount_command
 
 if TYPE_CHECKING:
     from hub_config.local.accounts import Account

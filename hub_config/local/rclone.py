@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import httpx
 
+from hub_config.link.rclone import program
 from hub_config.local.places import runs_as_root
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub_config.local.accounts import Account
     from imagine_lib.storage.credentials import Credential
-
-
-def configuration(credential: Credential) -> str:
-    """Return the text of rclone's configuration file for one account.
-
-    Raises
-    ------
-    ValueError
-        A part of it could be taken for another line: rclone runs with more rights than whoever chose it.
-    """
-    login, password = credential.basic()
-    if not all(part.isprintable() for part in (credential.url, credential.user, login)):
-        raise ValueError("The key to the storage holds characters that no address or name has.")
-    hidden = subprocess.run(
-        [_rclone(), "obscure", "-"],
-        input=password,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    url = f"{credential.url.rstrip('/')}/remote.php/dav/files/{quote(credential.user, safe='')}"
-    return f"[nextcloud]\ntype = webdav\nvendor = nextcloud\nurl = {url}\nuser = {login}\npass = {hidden}\n"
 
 
 def cache_folder(folder: Path, credential: Credential) -> Path:
@@ -77,7 +54,7 @@ def mount_command(account: Account, point: Path, folder: Path, cache: Path, sock
     }
     if socket is not None:
         options["--rc-addr"] = f"unix://{socket}"
-    command = [_rclone(), "mount", "nextcloud:", str(point), *(word for pair in options.items() for word in pair)]
+    command = [program(), "mount", "nextcloud:", str(point), *(word for pair in options.items() for word in pair)]
     if socket is not None:
         command += ["--rc", "--rc-no-auth"]  # the socket lies where only the supervisor can go
     if runs_as_root():
@@ -110,7 +87,3 @@ def _is_dirty(note: Path) -> bool:
         return bool(json.loads(note.read_bytes())["Dirty"])
     except (OSError, ValueError, KeyError, TypeError):  # rclone is at it
         return False
-
-
-def _rclone() -> str:
-    return str(Path(sys.executable).parent / "rclone")

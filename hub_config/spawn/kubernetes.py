@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from kubespawner import KubeSpawner
 from traitlets import Instance
 
+from hub_config.link.rclone import REMOTE, configuration
 from hub_config.platform_client import PlatformClient
 from hub_config.spawn.mixin import WorkspaceMixin
-from hub_config.spawn.pods import CONTAINER, KEY_FILE, KEY_SECRET, KEYS, pod_traits
+from hub_config.spawn.pods import CONTAINER, KEY_FILE, KEY_SECRET, KEYS, NEXTCLOUD, nextcloud_claim, pod_traits
 from hub_config.spawn.refusal import SpawnRefusal
 from hub_config.spawn.secrets import Secrets
 from hub_config.spawn.words import plain, why_not
@@ -53,7 +54,11 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         self.say("Linking your storage")
         self.modify_pod_hook, self.after_pod_created_hook = PodSpawner.without_tokens, PodSpawner.hand_over_secret
         await self.secrets.put(self.token_secret, dict.fromkeys(SECRET_VARIABLES, str(self.api_token)))
-        await self._put_key(await self.key_to_storage())
+        credential = await self.key_to_storage()
+        await self._put_key(credential)
+        if credential is None:
+            self.volumes.pop("nextcloud", None)
+            self.volume_mounts.pop("nextcloud", None)
         self.say("Looking for a place for your server")
         url: str = await super().start()
         self.note("server started")
@@ -63,7 +68,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         """Take the key to the storage back, however the server ended."""
         await super().run_post_stop_hook()
         kept = await self.secrets.get_key(self.key_secret, KEY_FILE)
-        await self.secrets.drop(self.key_secret)
+        await self._put_key(None)
         if kept is not None:
             await self.linker.give_back(self.user.name, kept)
 
@@ -144,7 +149,20 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
         return await self.platform_client.capacity()
 
     async def _put_key(self, credential: Credential | None) -> None:
+        """Write the key where the server and the driver of its volume read it, or take it away."""
         if credential is None:
             await self.secrets.drop(self.key_secret)
         else:
             await self.secrets.put_key(self.key_secret, KEY_FILE, credential)
+        if self.settings.kubernetes.nextcloud.by == "csi":
+            await self._put_volume(credential)
+
+    async def _put_volume(self, credential: Credential | None) -> None:
+        """Tell the driver how to mount; the claim stays when the server stops, and opens nothing without the secret."""
+        name = str(self._expand_user_properties(NEXTCLOUD))
+        if credential is None:
+            await self.secrets.drop(name)
+            return
+        told = await asyncio.to_thread(configuration, credential)
+        await self.secrets.put(name, {"remote": REMOTE, "remotePath": "", "configData": told})
+        await self.secrets.claim(nextcloud_claim(name, self.settings.kubernetes))

@@ -17,6 +17,10 @@ KEY_FILE = "storage.json"
 CONTAINER = "notebook"
 NAME = "{user_server}"
 KEY_SECRET = f"storage-{NAME}"
+NEXTCLOUD = f"nextcloud-{NAME}"
+"""The claim of the volume that is the user's Nextcloud, and the secret that tells the driver how to mount it."""
+SECRET_ANNOTATION = "imagine-ai.eu/secret"  # noqa: S105  # a secret's place
+"""Where a claim names its secret; the storage class reads it there."""
 PORT = 8888
 
 SECURITY = {
@@ -26,6 +30,8 @@ SECURITY = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 """What PodSecurity's *restricted* asks for."""
+
+LABELS = {"app.kubernetes.io/managed-by": "imagine-workspace", "component": "server-storage"}
 
 NOTHING_MORE: dict[str, Any] = {
     "init_containers": [],
@@ -114,6 +120,20 @@ def fixed_traits(cluster: KubernetesSettings) -> dict[str, Any]:
     }
 
 
+def nextcloud_claim(name: str, cluster: KubernetesSettings) -> dict[str, Any]:
+    """Return the claim of a user's Nextcloud; its size is required, and means nothing."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "annotations": {SECRET_ANNOTATION: name}, "labels": LABELS},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": cluster.nextcloud.storage_class,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+
+
 def _extended_resources(request: SpawnRequest, spawn: SpawnSettings) -> dict[str, str]:
     hardware = request.hardware
     resources = {"ephemeral-storage": f"{hardware.disk_mb}Mi"}
@@ -145,7 +165,7 @@ def _volumes(request: SpawnRequest, cluster: KubernetesSettings) -> dict[str, An
         "shm": {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{request.hardware.shm_mb}Mi"}},
     }
     if cluster.nextcloud.by == "csi":
-        volumes["nextcloud"] = {"name": "nextcloud", "persistentVolumeClaim": {"claimName": f"nextcloud-{NAME}"}}
+        volumes["nextcloud"] = {"name": "nextcloud", "persistentVolumeClaim": {"claimName": NEXTCLOUD}}
     return volumes
 
 

@@ -1,4 +1,4 @@
-"""The secrets that pods of users read: each one user's, in the namespace of the servers."""
+"""The secrets that pods of users read, and the volumes that these open: each one user's, in the servers' namespace."""
 
 from __future__ import annotations
 
@@ -65,6 +65,14 @@ class Secrets:
         """Delete a secret, if it is there."""
         with _nothing_there():
             await self._api.delete_namespaced_secret(name, self._namespace)
+
+    async def claim(self, manifest: Mapping[str, Any]) -> None:
+        """Claim a volume, unless that was done before."""
+        try:
+            await self._api.create_namespaced_persistent_volume_claim(self._namespace, manifest)
+        except ApiException as error:
+            if error.status != 409:
+                raise
 
     async def own(self, name: str, pod: str, uid: str) -> None:
         """Make a pod the owner of a secret: the cluster deletes it after the pod."""

@@ -11,6 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from hub_config.spawn.pods import SECRET_ANNOTATION
+
 PROJECT = Path(__file__).parents[2]
 CHART = PROJECT / "hub_config" / "deploy" / "chart"
 HELM = Path(sys.executable).with_name("helm")
@@ -18,7 +20,11 @@ DIGEST = f"sha256:{'0' * 64}"
 LEAST = {"image": {"name": "registry.example.org/imagine/platform", "digest": DIGEST}}
 FULL = LEAST | {
     "image": LEAST["image"] | {"pullSecrets": ["one", "two"]},
-    "settings": {"public_url": "https://workspace.example.org", "spawn": {"on": "kubernetes"}},
+    "settings": {
+        "public_url": "https://workspace.example.org",
+        "spawn": {"on": "kubernetes"},
+        "kubernetes": {"uid": 1000, "nextcloud": {"by": "csi"}},
+    },
     "modelStoreClaim": "models",
     "servers": {"namespace": "people", "quota": {"requests.nvidia.com/gpu": "8"}},
     "networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}]}]},
@@ -132,3 +138,14 @@ def test_new_settings_start_new_pods() -> None:
         return str(deployment["spec"]["template"]["metadata"]["annotations"]["checksum/settings"])
 
     assert checksum({"public_url": "https://a.example.org"}) != checksum({"public_url": "https://b.example.org"})
+
+
+def test_each_volume_of_a_nextcloud_is_opened_by_the_secret_that_its_claim_names() -> None:
+    found = made(FULL)["StorageClass", "imagine-nextcloud"]
+    assert (
+        found["parameters"]["csi.storage.k8s.io/node-publish-secret-name"]
+        == f"${{pvc.annotations['{SECRET_ANNOTATION}']}}"
+    )
+    assert found["parameters"]["csi.storage.k8s.io/node-publish-secret-namespace"] == "${pvc.namespace}"
+    assert found["reclaimPolicy"] == "Retain"
+    assert not any(kind == "StorageClass" for kind, _ in made(LEAST))

@@ -13,7 +13,8 @@ from hub_config.link import asking, nextcloud
 from hub_config.link.addresses import Addresses
 from hub_config.link.asking import LinkError
 from hub_config.link.nextcloud import LINK_NAME, NAME, KeyState, Nextclouds, SpentError
-from hub_config.local.rclone import cache_folder, configuration
+from hub_config.link.rclone import configuration
+from hub_config.local.rclone import cache_folder
 from imagine_lib.storage.credentials import Credential
 from tests.signin.nextcloud import Nextcloud, drip, flood, inflate, respond
 

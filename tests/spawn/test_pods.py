@@ -13,9 +13,10 @@ import pytest
 import yaml
 from kubernetes_asyncio.client import ApiClient
 
+from hub_config.cluster import KubernetesSettings
 from hub_config.hardware import GPUFlavour, HardwareProfile, Site, SpawnSettings, Toleration
 from hub_config.spawn.options import SpawnRequest
-from hub_config.spawn.pods import MB, SECURITY, pod_traits
+from hub_config.spawn.pods import MB, SECURITY, nextcloud_claim, pod_traits
 from tests.spawn.conftest import TOKEN
 
 if TYPE_CHECKING:
@@ -142,3 +143,10 @@ async def test_memory_is_kept_whole_and_a_gpu_is_asked_for_by_its_name(
 def test_a_profile_that_nothing_provides_is_refused(profile: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         SpawnSettings(on="kubernetes", profiles={"x": {"title": "X", "cpu": 1, "memory_mb": 1, **profile}})
+
+
+def test_the_claim_of_a_nextcloud_names_its_own_secret() -> None:
+    claim = nextcloud_claim("nextcloud-ada", KubernetesSettings())
+    kubernetes_validate.validate(claim, KUBERNETES, strict=True)
+    assert claim["metadata"]["annotations"] == {"imagine-ai.eu/secret": "nextcloud-ada"}
+    assert claim["spec"]["storageClassName"] == "imagine-nextcloud"
