@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_config.local.places import write_text
 from hub_config.link.rclone import configuration
+from hub_config.local.places import write_text
 from hub_config.local.rclone import cache_folder, caches, count_kept, count_unsent, mount_command
 
 if TYPE_CHECKING:

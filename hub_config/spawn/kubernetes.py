@@ -158,7 +158,7 @@ class PodSpawner(WorkspaceMixin, KubeSpawner):  # type: ignore[misc]  # JupyterH
             await self._put_volume(credential)
 
     async def _put_volume(self, credential: Credential | None) -> None:
-        """Tell the driver how to mount; the claim stays when the server stops, and opens nothing without the secret."""
+        """Tell the driver how to mount; the claim stays, and opens nothing without the secret."""
         name = str(self._expand_user_properties(NEXTCLOUD))
         if credential is None:
             await self.secrets.drop(name)

@@ -1,4 +1,4 @@
-"""The secrets that pods of users read, and the volumes that these open: each one user's, in the servers' namespace."""
+"""The secrets that pods of users read, and claims of the volumes that these open: each one user's own."""
 
 from __future__ import annotations
 
