@@ -39,7 +39,7 @@ def test_processes_that_start_together_migrate_once(database_url: str, make_sett
     processes = [start("hub_config.platform.migrate", "migrate") for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     with Database(database_url).read() as session:
-        assert session.execute(text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+        assert session.execute(text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
         assert session.scalar(text("SELECT count(*) FROM versions")) == 0
 
 

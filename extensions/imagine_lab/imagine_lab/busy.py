@@ -18,7 +18,8 @@ def count_busy_kernels(server_app: ServerApp, seconds: float = SECONDS) -> None:
     """Look at the server's kernels every so many seconds, and note when one was at work."""
 
     def look() -> None:
-        if any(kernel["execution_state"] == "busy" for kernel in server_app.kernel_manager.list_kernels()):
+        kernels: list[dict[str, str]] = server_app.kernel_manager.list_kernels()  # type: ignore[no-untyped-call]
+        if any(kernel["execution_state"] == "busy" for kernel in kernels):
             server_app.web_app.settings["last_activity_times"][NAME] = datetime.now(UTC)
 
     PeriodicCallback(look, seconds * 1000).start()

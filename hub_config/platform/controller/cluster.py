@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from kubernetes_asyncio import client, config
@@ -33,7 +35,10 @@ def nodes_and_pods() -> tuple[list[Object], list[Object]]:
 
 
 async def _look() -> tuple[list[Object], list[Object]]:
-    await config.load_config()
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        config.load_incluster_config()
+    else:
+        await config.load_kube_config()
     async with client.ApiClient() as api:
         cluster = client.CoreV1Api(api)
         nodes = await _all(cluster.list_node)
@@ -49,6 +54,8 @@ async def _all(listing: Callable[..., Awaitable[Any]], **selection: str) -> list
         answer = await listing(
             limit=PAGE, _continue=token or None, _preload_content=False, _request_timeout=SECONDS, **selection
         )
+        if answer.status != HTTPStatus.OK:  # not looked at by the client, as it does not read the answer
+            raise client.ApiException(status=answer.status, reason=answer.reason)
         page = json.loads(await answer.read())
         found += page["items"]
         token = page["metadata"].get("continue") or ""

@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("capacity", sa.Text, nullable=False),
         sa.Column("checked", sa.DateTime, nullable=False),
-        sa.Column("every", sa.Float, nullable=False),
+        sa.Column("every", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_capacity"),
     )
     op.create_table(
@@ -28,3 +28,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
     )
     op.create_index("ix_incidents_began", "incidents", ["began"])
+
+
+def downgrade() -> None:
+    op.drop_table("incidents")
+    op.drop_table("capacity")
