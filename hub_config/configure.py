@@ -52,6 +52,7 @@ def configure(c: Any, settings: Settings) -> None:
 
 
 def _pages(c: Any, settings: Settings, client: PlatformClient) -> None:
+    c.JupyterHub.subdomain_host = settings.public_url if settings.subdomains else ""
     c.JupyterHub.template_paths = [str(PAGES / "templates")]
     c.JupyterHub.template_vars = {
         "account_url": settings.iam.account_url,
