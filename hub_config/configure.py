@@ -44,7 +44,7 @@ def configure(c: Any, settings: Settings) -> None:
     _pages(c, settings, client)
     _signin(c, settings)
     _platform(c, settings)
-    if settings.spawn.on == "kubernetes":
+    if settings.spawn.spawner == "kubernetes":
         _servers_as_pods(c, settings, client)
     else:
         _this_machine(c, settings)

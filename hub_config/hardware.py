@@ -86,7 +86,7 @@ class GroupLimits(Section):
 class SpawnSettings(Section):
     """How notebook servers are started."""
 
-    on: Literal["this-machine", "kubernetes"] = "this-machine"
+    spawner: Literal["local", "kubernetes"] = "local"
     profiles: dict[str, HardwareProfile] = {
         "small": HardwareProfile(title="Small", cpu=1, memory_mb=4096),
         "standard": HardwareProfile(title="Standard", cpu=2, memory_mb=8192),
@@ -107,6 +107,6 @@ class SpawnSettings(Section):
                 raise ValueError(f"profile {name!r} has a GPU flavour {profile.gpu_flavour!r} that is not defined")
             if profile.site and profile.site not in self.sites:
                 raise ValueError(f"profile {name!r} is for a site {profile.site!r} that is not defined")
-            if self.on == "kubernetes" and profile.gpu and not profile.gpu_flavour:
+            if self.spawner == "kubernetes" and profile.gpu and not profile.gpu_flavour:
                 raise ValueError(f"profile {name!r} has a GPU: say which with gpu_flavour")
         return self

@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     """What a user types into the browser."""
     subdomains: bool = False
-    """Whether each user's server has a host of its own (``ada.workspace.example.org``), so that a browser keeps what one
-    stores from all others; it needs names and certificates for ``*.workspace.example.org``."""
+    """Whether each user's server has a host of its own (``ada.workspace.example.org``), whose place in the browser no
+    other server can read; it needs names and certificates for ``*.workspace.example.org``."""
     state: Path = Path(".local/state/hub")
     """The hub's own folder: database, cookie secret."""
     hub_listen: str = "127.0.0.1:8003"

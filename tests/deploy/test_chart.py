@@ -22,7 +22,7 @@ FULL = LEAST | {
     "image": LEAST["image"] | {"pullSecrets": ["one", "two"]},
     "settings": {
         "public_url": "https://workspace.example.org",
-        "spawn": {"on": "kubernetes"},
+        "spawn": {"spawner": "kubernetes"},
         "kubernetes": {"uid": 1000, "nextcloud": {"by": "csi"}},
     },
     "modelStoreClaim": "models",

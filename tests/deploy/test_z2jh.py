@@ -105,7 +105,7 @@ def pod_spec(chart: str, folder: Path, **more: Any) -> dict[str, Any]:
     for name in ("jupyterhub_config.py", "z2jh.py"):
         (folder / "config" / name).rename(folder / name)
     (folder / "kubeconfig").write_text(KUBECONFIG)
-    settings = {"state": str(folder), "spawn": {"on": "kubernetes"}, "hub_listen": "hub.imagine.svc:8081"}
+    settings = {"state": str(folder), "spawn": {"spawner": "kubernetes"}, "hub_listen": "hub.imagine.svc:8081"}
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
     answer = subprocess.run(
         [sys.executable, "-c", SPEC_OF_A_POD, str(folder / "jupyterhub_config.py"), str(folder / "kubeconfig")],

@@ -30,7 +30,7 @@ def chart() -> Config:
 
 def test_the_charts_services_addresses_and_roles_stay(tmp_path: Path) -> None:
     config = chart()
-    configure(config, Settings(state=tmp_path, spawn={"on": "kubernetes"}))
+    configure(config, Settings(state=tmp_path, spawn={"spawner": "kubernetes"}))
     assert config.JupyterHub.hub_bind_url == "http://:8081"
     assert config.JupyterHub.db_url == "postgresql://hub@db/hub"
     assert config.ConfigurableHTTPProxy.api_url == "http://proxy-api:8001"
@@ -45,7 +45,9 @@ def test_the_charts_services_addresses_and_roles_stay(tmp_path: Path) -> None:
 
 def test_our_traits_win_over_the_charts(tmp_path: Path) -> None:
     config = chart()
-    settings = Settings(state=tmp_path, spawn={"on": "kubernetes"}, kubernetes={"namespace": "people", "uid": 4711})
+    settings = Settings(
+        state=tmp_path, spawn={"spawner": "kubernetes"}, kubernetes={"namespace": "people", "uid": 4711}
+    )
     configure(config, settings)
     ours = config.PodSpawner
     assert (ours.namespace, ours.uid, ours.allow_privilege_escalation) == ("people", 4711, False)
@@ -56,6 +58,6 @@ def test_keys_come_from_the_file_that_the_operator_names(tmp_path: Path) -> None
     keys = tmp_path / "keys"
     keys.write_text("ab" * 32 + "\n" + "cd" * 32 + "\n")
     config = chart()
-    configure(config, Settings(state=tmp_path, spawn={"on": "kubernetes"}, crypt_keys_file=keys))
+    configure(config, Settings(state=tmp_path, spawn={"spawner": "kubernetes"}, crypt_keys_file=keys))
     assert config.CryptKeeper["keys"] == [b"\xab" * 32, b"\xcd" * 32]
     assert not (tmp_path / "crypt_keys").exists()

@@ -30,7 +30,7 @@ ELSEWHERE = {"platform": {"url": "http://imagine-platform:8005"}}
 IMAGE = f"registry.example.org/imagine/phytoplankton@sha256:{'0' * 64}"
 
 SPAWN = SpawnSettings(
-    on="kubernetes",
+    spawner="kubernetes",
     gpu_flavours={
         "a100": GPUFlavour(
             title="NVIDIA A100",
@@ -142,7 +142,7 @@ async def test_memory_is_kept_whole_and_a_gpu_is_asked_for_by_its_name(
 )
 def test_a_profile_that_nothing_provides_is_refused(profile: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        SpawnSettings(on="kubernetes", profiles={"x": {"title": "X", "cpu": 1, "memory_mb": 1, **profile}})
+        SpawnSettings(spawner="kubernetes", profiles={"x": {"title": "X", "cpu": 1, "memory_mb": 1, **profile}})
 
 
 def test_the_claim_of_a_nextcloud_names_its_own_secret() -> None:

@@ -83,7 +83,7 @@ def duties(
         images = {module: one.image for module, one in settings.kubernetes.images.items()}
         capacity.record(measure(nodes, pods, settings.spawn.gpu_flavours, images, datetime.now(UTC)), every)
 
-    is_watched = settings.spawn.on == "kubernetes" and settings.kubernetes.watches_cluster
+    is_watched = settings.spawn.spawner == "kubernetes" and settings.kubernetes.watches_cluster
     of_cluster = [Duty("look at the cluster", every, look_at_cluster)] if is_watched else []
     return [
         *of_cluster,
