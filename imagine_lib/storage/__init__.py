@@ -5,7 +5,7 @@ from imagine_lib.storage.credentials import Credential, read_credential
 from imagine_lib.storage.filesystem import NextcloudFileSystem
 from imagine_lib.storage.staging import is_remote, stage
 from imagine_lib.storage.sync import sync
-from imagine_lib.storage.syncreport import SyncReport
+from imagine_lib.storage.sync.report import SyncReport
 
 __all__ = [
     "Credential",

@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 
 from imagine_lib.errors import StorageError
 from imagine_lib.identity import iam_token
-from imagine_lib.storage.refusals import NotLinked, dead_credential
+from imagine_lib.storage.errors import NotLinked, dead_credential
 
 DEFAULT_FILE = Path("~/.config/imagine/storage.json")
 DEAD_SECONDS = 1800

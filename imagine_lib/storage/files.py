@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.spec import AbstractBufferedFile
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage.dav import shown
+from imagine_lib.storage.webdav.protocol import shown
 
 if TYPE_CHECKING:
     from types import TracebackType

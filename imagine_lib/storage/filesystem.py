@@ -1,7 +1,7 @@
 """``nextcloud://path`` as an fsspec filesystem, for pandas, dask, zarr, papermill and whatever else speaks fsspec.
 
 Those want both slashes; this library and papermill take ``nextcloud:/path`` too. Nothing here knows HTTP: each method
-is a line to the rooms beside it.
+is a line to the modules beside it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.core import has_magic
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage import changing, listing, reading, writing
-from imagine_lib.storage.client import Nextcloud
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.dav import normal
+from imagine_lib.storage.concurrency import wait_for
+from imagine_lib.storage.errors import NotAFile
 from imagine_lib.storage.files import TextFile, open_file
-from imagine_lib.storage.local import save
-from imagine_lib.storage.refusals import NotAFile
-from imagine_lib.storage.running import wait_for
+from imagine_lib.storage.transfer import reading, writing
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.transfer.local import save
+from imagine_lib.storage.webdav import listing, namespace
+from imagine_lib.storage.webdav.client import Nextcloud
+from imagine_lib.storage.webdav.protocol import normal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from datetime import datetime
 
     from imagine_lib.storage.credentials import Credential
-    from imagine_lib.storage.dav import Entry
+    from imagine_lib.storage.webdav.protocol import Entry
 
 _TEXT = {"encoding", "errors", "newline"}
 
@@ -56,9 +57,9 @@ class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is u
         loop: asyncio.AbstractEventLoop | None = None,
         **options: Any,
     ) -> None:
-        wishes = {name: options.pop(name) for name in ("timeout", "patience", "in_flight") if name in options}
+        settings = {name: options.pop(name) for name in ("timeout", "patience", "in_flight") if name in options}
         super().__init__(asynchronous=asynchronous, loop=loop, **options)
-        self._client = Nextcloud(credential, **wishes)
+        self._client = Nextcloud(credential, **settings)
         self.credential = self._client.key.account
 
     @property
@@ -160,7 +161,7 @@ class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is u
         """Store a local file, with its time; a large one goes in chunks that stay after a crash."""
         source, path = Path(lpath), self._strip_protocol(rpath)
         if await asyncio.to_thread(source.is_dir):
-            await changing.make_folders(self.client, path, exist_ok=True)
+            await namespace.make_folders(self.client, path, exist_ok=True)
             return
         content = Content.of(source)
         callback.set_size(content.size)
@@ -171,26 +172,26 @@ class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is u
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         path = self._strip_protocol(path)
-        await (changing.make_folders if create_parents else changing.make_folder)(self.client, path)
+        await (namespace.make_folders if create_parents else namespace.make_folder)(self.client, path)
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
-        await changing.make_folders(self.client, self._strip_protocol(path), exist_ok=exist_ok)
+        await namespace.make_folders(self.client, self._strip_protocol(path), exist_ok=exist_ok)
 
     async def _rm_file(self, path: str, **_: Any) -> None:
-        await changing.remove(self.client, self._strip_protocol(path))
+        await namespace.remove(self.client, self._strip_protocol(path))
 
     async def _rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None, **_: Any) -> None:
         """Delete files, and folders whole if ``recursive`` says so: by one request each."""
         for each in await self._expand_path(path, maxdepth=maxdepth):
             if not recursive and await self._isdir(each):
                 raise StorageError(f"nextcloud:/{each} is a folder: delete it with recursive=True.")
-            await changing.remove(self.client, each)
+            await namespace.remove(self.client, each)
 
     async def _rmdir(self, path: str) -> None:
         path = self._strip_protocol(path)
         if await listing.members(self.client, path):
             raise StorageError(f"nextcloud:/{path} is not empty: delete it with rm and recursive=True.")
-        await changing.remove(self.client, path)
+        await namespace.remove(self.client, path)
 
     def rmdir(self, path: str) -> None:
         """Delete an empty folder."""
@@ -199,15 +200,15 @@ class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is u
     async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if (await listing.describe(self.client, source)).folder:
-            await changing.make_folders(self.client, target, exist_ok=True)
+            await namespace.make_folders(self.client, target, exist_ok=True)
             return
-        await changing.make_folders(self.client, target.rpartition("/")[0], exist_ok=True)
-        await changing.move(self.client, source, target, replace=True, copy=True)
+        await namespace.make_folders(self.client, target.rpartition("/")[0], exist_ok=True)
+        await namespace.move(self.client, source, target, replace=True, copy=True)
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         """Move a file or a folder; a file that is in the way is not replaced."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
-        self.run(changing.move(self.client, source, target))
+        self.run(namespace.move(self.client, source, target))
 
     def modified(self, path: str) -> datetime:
         """Return when a file was changed last."""
@@ -235,8 +236,7 @@ class NextcloudFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec is u
 
     def store(self, source: Path, path: str, *, new: bool, etag: str) -> None:
         """Store a local file under a condition, dated now."""
-        content = Content.of(source)
-        self.run(writing.put(self.client, path, content, new=new, etag=etag))
+        self.run(writing.put(self.client, path, Content.of(source), new=new, etag=etag))
 
 
 def _described(entry: Entry) -> dict[str, Any]:

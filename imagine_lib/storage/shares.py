@@ -7,12 +7,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from imagine_lib.errors import StorageError, UsageError
-from imagine_lib.storage import refusals
-from imagine_lib.storage.dav import shown
+from imagine_lib.storage import errors
 from imagine_lib.storage.filesystem import NextcloudFileSystem
+from imagine_lib.storage.webdav.protocol import shown
 
 if TYPE_CHECKING:
-    from imagine_lib.storage.client import Nextcloud
+    from imagine_lib.storage.webdav.client import Nextcloud
 
 SHARES = "apps/files_sharing/api/v1/shares"
 _KINDS = {"user": 0, "group": 1, "link": 3}
@@ -175,7 +175,7 @@ def _path(share_id: str) -> str:
 async def _call(cloud: Nextcloud, method: str, path: str, about: str, fields: dict[str, str]) -> Any:
     response = await cloud.ocs(method, path, about=about, fields=fields)
     if response.status_code == 429 and method != "POST":
-        raise refusals.locked_out()
+        raise errors.locked_out()
     if response.status_code == 429:
         raise StorageError(f"Your storage takes no more than {_MOST}: share {about} again in ten minutes.")
     try:

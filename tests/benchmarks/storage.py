@@ -102,9 +102,10 @@ class Bench:
         rows: list[Row] = []
         for way, move, path in (("up", peers.upload_one, source), ("down", peers.download_one, target)):
             times: dict[str, list[float]] = {"imagine_lib": [], "curl": []}
-            for _ in range(rounds):
+            for number in range(rounds):
                 for system, taken in times.items():
-                    taken.append(_timed(move, system, told, path))
+                    # A name of its own each time: to replace a file is other work than to store a new one.
+                    taken.append(_timed(move, system, told, path, f"large-{delay}-{system}-{number}"))
             speeds = {system: size / 1e6 / median(taken) for system, taken in times.items()}
             rows += _rows(f"{way}: one file of {size // 10**6} MB", delay, speeds, "MB/s")
         target.unlink()

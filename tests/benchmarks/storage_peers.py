@@ -23,7 +23,8 @@ TRANSFERS = 16
 LIST = """
 import sys, time
 from pathlib import Path
-from imagine_lib.storage import NextcloudFileSystem, listing
+from imagine_lib.storage import NextcloudFileSystem
+from imagine_lib.storage.webdav import listing
 
 def most_mb():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -88,20 +89,20 @@ def download(system: str, told: Told, folder: Path, remote: str) -> None:
         asyncio.run(_download(told, folder, remote))
 
 
-def upload_one(system: str, told: Told, source: Path) -> None:
+def upload_one(system: str, told: Told, source: Path, remote: str) -> None:
     """Send one file, by ours or as a raw stream."""
     if system == "imagine_lib":
-        told.files().put_file(source, "large")
+        told.files().put_file(source, remote)
     else:
-        _curl(told, "--upload-file", str(source))
+        _curl(told, remote, "--upload-file", str(source))
 
 
-def download_one(system: str, told: Told, target: Path) -> None:
+def download_one(system: str, told: Told, target: Path, remote: str) -> None:
     """Receive one file, by ours or as a raw stream."""
     if system == "imagine_lib":
-        told.files().get_file("large", target)
+        told.files().get_file(remote, target)
     else:
-        _curl(told, "--output", str(target))
+        _curl(told, remote, "--output", str(target))
 
 
 def list_in_a_process(told: Told, path: str, entries: int) -> tuple[float, float, int]:
@@ -142,8 +143,8 @@ def _webdav4(told: Told) -> fsspec.AbstractFileSystem:
     )
 
 
-def _curl(told: Told, *arguments: str) -> None:
-    command = ["curl", "--silent", "--fail", "--config", "-", *arguments, f"{told.address}/large"]
+def _curl(told: Told, remote: str, *arguments: str) -> None:
+    command = ["curl", "--silent", "--fail", "--config", "-", *arguments, f"{told.address}/{remote}"]
     subprocess.run(
         command, input=f'user = "{told.user}:{told.password}"\n', check=True, text=True, capture_output=True
     )

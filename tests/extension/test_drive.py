@@ -11,7 +11,7 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import httpx
@@ -406,6 +406,34 @@ def test_downloads_that_nobody_reads_do_not_keep_the_rest_waiting(drive: Drive) 
             assert [answer.result().status_code for answer in more] == [503] * 5
             assert {said(answer.result(), 503) for answer in more} == {sentence}
     assert drive.download("large.bin").status_code == 200
+
+
+def test_a_list_and_a_save_wait_no_longer_than_they_say_behind_what_hangs(drive: Drive) -> None:
+    drive.account.put("/slow.bin")
+    drive.get()
+    go_on, passage = Event(), drive.passage
+
+    def opening() -> int:
+        return sum("slow.bin" in path for _, path, _ in passage.seen)
+
+    passage.hook = lambda number: "slow.bin" in passage.seen[number - 1][1] and go_on.wait(90)
+    with ThreadPoolExecutor(12) as pool:
+        opened = [pool.submit(drive.ask, "GET", "slow.bin", params={"type": "file"}) for _ in range(10)]
+        try:
+            wait_until(lambda: opening() == 4, 20, "the files are not being opened")
+            refused = [pool.submit(drive.ask, "GET"), pool.submit(drive.put, "new.txt", "mine")]
+            answers = [each.result() for each in refused]
+        finally:
+            go_on.set()
+        assert sorted(each.result().status_code for each in opened) == [200] * 4 + [503] * 6
+    for answer in answers:
+        assert said(answer, 503) == (
+            f"Your storage at {passage.url} is still busy with other requests of yours; "
+            "try again when some of them have ended."
+        )
+        assert answer.elapsed.total_seconds() < 20
+    assert [entry["name"] for entry in drive.get()["content"]] == ["slow.bin"]
+    assert drive.put("new.txt", "mine").status_code == 200
 
 
 def test_a_folder_of_many_comes_in_pages(drive: Drive) -> None:

@@ -11,8 +11,8 @@ import zlib
 
 import pytest
 
-from imagine_lib.storage.archive import Archive
-from imagine_lib.storage.refusals import Damaged
+from imagine_lib.storage.errors import Damaged
+from imagine_lib.storage.transfer.archive import Archive
 
 CONTENTS = {"a.bin": b"a" * 1000, "sub/ü.bin": b"", "sub/PK\x03\x04.bin": b"PK\x07\x08PK\x01\x02" * 9, "z": b"z"}
 

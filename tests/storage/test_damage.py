@@ -11,18 +11,18 @@ import pytest
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import sync
-from imagine_lib.storage.bulk import put_many
-from imagine_lib.storage.chunks import chunk_length, upload_name
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.wishes import InDoubt, Wish
-from imagine_lib.storage.writing import put
+from imagine_lib.storage.transfer.bulk import put_many
+from imagine_lib.storage.transfer.chunks import chunk_length, upload_name
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.transfer.upload import InDoubt, Upload
+from imagine_lib.storage.transfer.writing import put
 from tests.storage.test_key import Scripted, files, scripted  # noqa: F401
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.patience.FIRST_WAIT", 0.01)
-    monkeypatch.setattr("imagine_lib.storage.patience.LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("imagine_lib.storage.webdav.retries.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("imagine_lib.storage.webdav.retries.LONGEST_WAIT", 0.05)
 
 
 def unproven(passage, monkeypatch) -> None:
@@ -102,14 +102,14 @@ def test_a_write_whose_answer_was_lost_is_stored_once(fs, place, quick, size):
 
 @pytest.fixture
 def in_chunks(monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.chunks.CHUNK", 100_000)
-    monkeypatch.setattr("imagine_lib.storage.writing.IN_MEMORY", 50_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.chunks.CHUNK", 100_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.writing.IN_MEMORY", 50_000)
 
 
 def test_a_chunk_that_nobody_vouches_for_is_sent_again(fs, tmp_path, in_chunks):
     content = random.Random(4).randbytes(300_000)
     (tmp_path / "f").write_bytes(content)
-    upload = upload_name(Wish("f", Content.of(tmp_path / "f")), chunk_length(len(content)))
+    upload = upload_name(Upload("f", Content.of(tmp_path / "f")), chunk_length(len(content)))
     headers = {"Destination": fs.client.address("f")}
     fs.run(fs.client.request("MKCOL", fs.client.address(upload, "uploads"), headers=headers))
     chunk = fs.client.address(f"{upload}/00002", "uploads")
@@ -157,10 +157,10 @@ def test_what_took_long_is_tried_again(scripted):  # noqa: F811
     assert files(server, patience=0.5).cat_file("f") == b"x"
 
 
-def stored(fs, wishes):
+def stored(fs, uploads):
     done, failed = [], {}
-    tell = lambda wish, why: failed.__setitem__(wish.path, str(why))  # noqa: E731
-    fs.run(put_many(fs.client, wishes, lambda wish, _: done.append(wish.path), tell))
+    tell = lambda upload, why: failed.__setitem__(upload.path, str(why))  # noqa: E731
+    fs.run(put_many(fs.client, uploads, lambda upload, _: done.append(upload.path), tell))
     return sorted(done), failed
 
 
@@ -171,7 +171,7 @@ def test_a_colleagues_new_files_in_a_shared_folder_are_not_overwritten(server, p
     fs.mkdir("mine")
     place.account.share("/mine", 0, colleague.uid, permissions=15)
     for folder in ("ours", "mine"):
-        wishes = [Wish(f"{folder}/{n:02}", Content.of(b"me"), new=True) for n in range(20)]
+        uploads = [Upload(f"{folder}/{n:02}", Content.of(b"me"), new=True) for n in range(20)]
 
         met, turn = [], threading.Lock()
 
@@ -185,7 +185,7 @@ def test_a_colleagues_new_files_in_a_shared_folder_are_not_overwritten(server, p
         place.passage.reset()
 
         place.passage.hook = meddle
-        done, failed = stored(fs, wishes)
+        done, failed = stored(fs, uploads)
         assert set(failed) == {f"{folder}/{number}" for number in range(10, 20)}
         assert all("exists already" in why for why in failed.values())
         assert fs.cat_file(f"{folder}/19") == b"them"
@@ -193,9 +193,9 @@ def test_a_colleagues_new_files_in_a_shared_folder_are_not_overwritten(server, p
 
 
 def test_each_batch_of_new_files_looks_first(fs, place, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.bulk.BATCH_FILES", 10)
-    monkeypatch.setattr("imagine_lib.storage.bulk.PARALLEL", 1)
-    wishes = [Wish(f"d/{n:02}", Content.of(b"me"), new=True) for n in range(20)]
+    monkeypatch.setattr("imagine_lib.storage.transfer.bulk.BATCH_FILES", 10)
+    monkeypatch.setattr("imagine_lib.storage.transfer.bulk.PARALLEL", 1)
+    uploads = [Upload(f"d/{n:02}", Content.of(b"me"), new=True) for n in range(20)]
 
     def meddle(_: int) -> None:
         if place.passage.seen[-1][0] == "POST":
@@ -203,14 +203,14 @@ def test_each_batch_of_new_files_looks_first(fs, place, monkeypatch):
             place.directly().pipe_file("d/19", b"them")
 
     place.passage.hook = meddle
-    done, failed = stored(fs, wishes)
+    done, failed = stored(fs, uploads)
     assert (len(done), list(failed)) == (19, ["d/19"])
     assert fs.cat_file("d/19") == b"them"
     assert place.passage.counts["POST"] == 2
 
 
 def test_a_large_file_that_comes_damaged_another_way_each_time_ends(fs, place, tmp_path, quick, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.reading.PART", 100_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.reading.PART", 100_000)
     fs.pipe_file("f", random.Random(6).randbytes(400_000))
     place.passage.reset()
     place.passage.breaking(7, 1.0, ("damaged answer",))

@@ -10,9 +10,9 @@ import pytest
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import stage, sync
-from imagine_lib.storage.bulk import put_many
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.wishes import Wish
+from imagine_lib.storage.transfer.bulk import put_many
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.transfer.upload import Upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,16 +31,16 @@ class Trial:
         self.may: dict[str, set[bytes | None]] = {}
         self.attempts = self.failures = 0
         directly = place.directly()
-        wishes = []
+        uploads = []
         for number in range(14):
             path = f"set/{'ab'[number % 2]}/{number}%.bin"
-            wishes.append(Wish(path, Content.of(self.content(20_000))))
-            self.may[path] = {wishes[-1].content.source}
-        wishes.append(Wish("set/large", Content.of(self.content(300_000))))
-        self.may["set/large"] = {wishes[-1].content.source}
+            uploads.append(Upload(path, Content.of(self.content(20_000))))
+            self.may[path] = {uploads[-1].content.source}
+        uploads.append(Upload("set/large", Content.of(self.content(300_000))))
+        self.may["set/large"] = {uploads[-1].content.source}
         directly.makedirs("set/a"), directly.makedirs("set/b")
-        for wish in wishes:
-            directly.pipe_file(wish.path, wish.content.source)
+        for upload in uploads:
+            directly.pipe_file(upload.path, upload.content.source)
 
     def content(self, most: int) -> bytes:
         return self.random.randbytes(self.random.randrange(most // 2, most))
@@ -80,15 +80,15 @@ class Trial:
         self.attempt(lambda: fs.put_file(source, "large/f", chunked_above=1), {"large/f": content})
 
     def many(self, fs) -> None:
-        wishes = [Wish(f"many/{n}", Content.of(self.content(3000)), new=True) for n in range(9)]
+        uploads = [Upload(f"many/{n}", Content.of(self.content(3000)), new=True) for n in range(9)]
         if "many/0" in self.may:
             return
         done: set[str] = set()
-        work = put_many(fs.client, wishes, lambda wish, _: done.add(wish.path), lambda *_: None)
+        work = put_many(fs.client, uploads, lambda upload, _: done.add(upload.path), lambda *_: None)
         self.attempt(lambda: fs.run(work), {})
-        for wish in wishes:
-            content = wish.content.source
-            self.may[wish.path] = {content} if wish.path in done else {content, None}
+        for upload in uploads:
+            content = upload.content.source
+            self.may[upload.path] = {content} if upload.path in done else {content, None}
 
     def move(self, fs) -> None:
         path = next(path for path, known in self.may.items() if len(known) == 1 and None not in known)
@@ -133,11 +133,11 @@ def trial(at, server, tmp_path, monkeypatch):
     def trial(seed: int, rate: float | None = None) -> Trial:
         place = at(server.account())
         work = Trial(place, tmp_path, seed)
-        monkeypatch.setattr("imagine_lib.storage.writing.IN_MEMORY", 30_000)
-        monkeypatch.setattr("imagine_lib.storage.chunks.CHUNK", 64_000)
-        monkeypatch.setattr("imagine_lib.storage.reading.PART", 64_000)
-        monkeypatch.setattr("imagine_lib.storage.patience.FIRST_WAIT", 0.02)
-        monkeypatch.setattr("imagine_lib.storage.patience.LONGEST_WAIT", 0.3)
+        monkeypatch.setattr("imagine_lib.storage.transfer.writing.IN_MEMORY", 30_000)
+        monkeypatch.setattr("imagine_lib.storage.transfer.chunks.CHUNK", 64_000)
+        monkeypatch.setattr("imagine_lib.storage.transfer.reading.PART", 64_000)
+        monkeypatch.setattr("imagine_lib.storage.webdav.retries.FIRST_WAIT", 0.02)
+        monkeypatch.setattr("imagine_lib.storage.webdav.retries.LONGEST_WAIT", 0.3)
         fs = place.files(timeout=0.7, patience=3)
         rate = rate or work.random.choice([0.05, 0.15, 0.3])
         place.passage.breaking(seed, rate)

@@ -120,7 +120,7 @@ def test_parts_of_a_file(fs):
 
 
 def test_a_large_file_comes_in_parts(fs, place, tmp_path, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.reading.PART", 100_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.reading.PART", 100_000)
     content = bytes(range(251)) * 4001
     fs.pipe_file("f", content)
     place.passage.reset()
@@ -245,7 +245,7 @@ def test_a_users_own_block_that_fails_stores_what_it_closes(fs):
 def test_connections_are_closed_with_their_filesystem(place):
     fs = place.files()
     fs.exists("f")
-    connections = fs.client.door._http
+    connections = fs.client.connection._http
     del fs
     deadline = time.monotonic() + 10
     while not connections.is_closed and time.monotonic() < deadline:

@@ -11,8 +11,8 @@ import pytest
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import Credential, NextcloudFileSystem, stage, sync
-from imagine_lib.storage.dav import normal
-from imagine_lib.storage.listing import arriving, page
+from imagine_lib.storage.webdav.listing import arriving, page
+from imagine_lib.storage.webdav.protocol import normal
 from tests.storage.altering import answers, without
 
 ROW = (

@@ -14,10 +14,10 @@ import pytest
 
 from imagine_lib.errors import StorageError
 from imagine_lib.storage import stage
-from imagine_lib.storage.bulk import put_many
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.local import put_down
-from imagine_lib.storage.wishes import Wish
+from imagine_lib.storage.transfer.bulk import put_many
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.transfer.local import put_down
+from imagine_lib.storage.transfer.upload import Upload
 
 STAGE = "from imagine_lib.storage import stage; print('at', stage('nextcloud:/set'))"
 
@@ -30,10 +30,12 @@ def fill(place, count: int, seed: int = 1, size: int = 2000, folder: str = "set"
         name = f"{'abc'[number % 3]}/ü {number:04}#%.bin"
         contents[name] = source.randbytes(source.randrange(size))
     below = f"{folder}/" if folder else ""
-    wishes = [Wish(f"{below}{name}", Content.of(content)) for name, content in contents.items()]
+    uploads = [Upload(f"{below}{name}", Content.of(content)) for name, content in contents.items()]
     done, failed = [], []
     fs = place.directly()
-    fs.run(put_many(fs.client, wishes, lambda wish, _: done.append(wish), lambda wish, _: failed.append(wish)))
+    fs.run(
+        put_many(fs.client, uploads, lambda upload, _: done.append(upload), lambda upload, _: failed.append(upload))
+    )
     assert (len(done), failed) == (count, [])
     return contents
 
@@ -183,7 +185,7 @@ def test_an_archive_that_breaks_is_made_up_for_file_by_file(place, fault):
 
 def test_a_server_without_archives(place, monkeypatch):
     contents = fill(place, 30)
-    monkeypatch.setattr("imagine_lib.storage.capabilities.ARCHIVES_SINCE", 99)
+    monkeypatch.setattr("imagine_lib.storage.webdav.capabilities.ARCHIVES_SINCE", 99)
     assert found(stage("nextcloud:/set")) == contents
     assert place.passage.counts["GET"] == 31
 
@@ -241,7 +243,7 @@ def test_a_disk_that_is_full_says_so(place, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("imagine_lib.storage.local._create", full)
+    monkeypatch.setattr("imagine_lib.storage.transfer.local._create", full)
     with pytest.raises(StorageError, match=r"could not be written \(No space left on device\); free some disk space"):
         stage("nextcloud:/set")
 

@@ -10,9 +10,9 @@ import pytest
 
 from imagine_lib.errors import StorageError, UsageError
 from imagine_lib.storage import sync
-from imagine_lib.storage.comparing import Here, There, decide
-from imagine_lib.storage.dav import Entry
-from imagine_lib.storage.known import Known
+from imagine_lib.storage.sync.comparing import LocalTree, RemoteTree, decide
+from imagine_lib.storage.sync.state import SyncState
+from imagine_lib.storage.webdav.protocol import Entry
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def test_a_change_in_the_middle_is_not_overwritten(fs, here, place):
 
 def test_what_kept_its_tag_is_known_by_its_size(tmp_path):
     def plan(size: int) -> list[str]:
-        mine, theirs = Here(files={"f": (tmp_path / "f", (7, 3))}), Entry("f", False, size, "tag", "")
-        known = Known(tmp_path / "known", files={"f": ("tag", (7, 3))})
-        return decide(mine, There(files={"f": theirs}), known, set(), "both", delete=False).download
+        mine, theirs = LocalTree(files={"f": (tmp_path / "f", (7, 3))}), Entry("f", False, size, "tag", "")
+        known = SyncState(tmp_path / "known", files={"f": ("tag", (7, 3))})
+        return decide(mine, RemoteTree(files={"f": theirs}), known, set(), "both", delete=False).download
 
     assert (plan(3), plan(4)) == ([], ["f"])
 

@@ -93,7 +93,7 @@ def test_a_file_in_doubt_that_arrived_whole_is_the_same(fs, place, here):
 
 def test_what_is_compared_by_content_takes_no_memory(fs, place, here, monkeypatch):
     """A large file comes to disk, and nothing of it stays there."""
-    monkeypatch.setattr("imagine_lib.storage.reading.PART", 64_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.reading.PART", 64_000)
     content = os.urandom(1_000_000)
     for name, theirs in (("same", content), ("other", content[:-1] + b"-")):
         (here / name).write_bytes(content)

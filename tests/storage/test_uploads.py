@@ -10,13 +10,14 @@ import time
 import pytest
 
 from imagine_lib.errors import StorageError
-from imagine_lib.storage.bulk import put_many
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.wishes import Wish
-from imagine_lib.storage.writing import put
+from imagine_lib.storage.transfer.bulk import put_many
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.transfer.upload import Upload
+from imagine_lib.storage.transfer.writing import put
 
 CHUNKED = (
-    "import sys; from imagine_lib.storage import chunks, writing, NextcloudFileSystem;"
+    "import sys; from imagine_lib.storage import NextcloudFileSystem;"
+    "from imagine_lib.storage.transfer import chunks, writing;"
     "chunks.CHUNK = 100_000; writing.IN_MEMORY = 50_000;"
     "NextcloudFileSystem().put_file(sys.argv[1] if len(sys.argv) > 1 else {path!r}, 'big/f', chunked_above=1)"
 )
@@ -24,8 +25,8 @@ CHUNKED = (
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.chunks.CHUNK", 100_000)
-    monkeypatch.setattr("imagine_lib.storage.writing.IN_MEMORY", 50_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.chunks.CHUNK", 100_000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.writing.IN_MEMORY", 50_000)
 
 
 def test_a_large_file_goes_in_chunks(fs, place, tmp_path, small_chunks):
@@ -92,7 +93,7 @@ def test_a_file_that_changed_after_the_crash_is_sent_anew(fs, place, tmp_path, s
 
 
 def test_a_file_that_changes_while_it_is_sent_is_not_stored(fs, place, tmp_path, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.writing.IN_MEMORY", 1000)
+    monkeypatch.setattr("imagine_lib.storage.transfer.writing.IN_MEMORY", 1000)
     path = tmp_path / "f"
     path.write_bytes(b"a" * 5_000_000)
     content = Content.of(path)
@@ -159,14 +160,14 @@ def test_what_is_replaced_stays_the_same_file(place, fs):
     assert place.account.properties("/f", *properties) == before
 
 
-def many(fs, wishes):
+def many(fs, uploads):
     done, failed = {}, {}
     fs.run(
         put_many(
             fs.client,
-            wishes,
-            lambda wish, etag: done.__setitem__(wish.path, etag),
-            lambda wish, why: failed.__setitem__(wish.path, str(why)),
+            uploads,
+            lambda upload, etag: done.__setitem__(upload.path, etag),
+            lambda upload, why: failed.__setitem__(upload.path, str(why)),
         )
     )
     return done, failed
@@ -175,7 +176,7 @@ def many(fs, wishes):
 def test_many_small_files_go_in_few_requests(fs, place):
     contents = {f"many/{'ab'[n % 2]}/é {n}%.bin": random.Random(n).randbytes(n * 7 % 3000) for n in range(600)}
     place.passage.reset()
-    done, failed = many(fs, [Wish(path, Content.of(content)) for path, content in contents.items()])
+    done, failed = many(fs, [Upload(path, Content.of(content)) for path, content in contents.items()])
     assert failed == {}
     assert {entry["name"]: entry["etag"] for entry in fs.find("many", detail=True).values()} == done
     assert all(fs.cat_file(path) == contents[path] for path in list(contents)[::37])
@@ -185,9 +186,9 @@ def test_many_small_files_go_in_few_requests(fs, place):
 
 def test_what_a_batch_does_not_take_is_sent_alone_or_said(fs, place):
     fs.pipe_file("d/mine", b"theirs")
-    wishes = [Wish(f"d/{n}", Content.of(b"%d" % n)) for n in range(10)]
-    wishes += [Wish("d/a.part", Content.of(b"x")), Wish("d/mine", Content.of(b"mine"), new=True)]
-    done, failed = many(fs, wishes)
+    uploads = [Upload(f"d/{n}", Content.of(b"%d" % n)) for n in range(10)]
+    uploads += [Upload("d/a.part", Content.of(b"x")), Upload("d/mine", Content.of(b"mine"), new=True)]
+    done, failed = many(fs, uploads)
     assert sorted(done) == [f"d/{n}" for n in range(10)]
     assert set(failed) == {"d/a.part", "d/mine"}
     assert fs.cat_file("d/mine") == b"theirs"
@@ -195,14 +196,14 @@ def test_what_a_batch_does_not_take_is_sent_alone_or_said(fs, place):
 
 
 def test_a_server_that_fails_at_a_batch(fs, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.bulk._body", lambda *_: b"--no such boundary")
-    done, failed = many(fs, [Wish(f"d/{n}", Content.of(b"%d" % n), new=True) for n in range(9)])
+    monkeypatch.setattr("imagine_lib.storage.transfer.bulk._body", lambda *_: b"--no such boundary")
+    done, failed = many(fs, [Upload(f"d/{n}", Content.of(b"%d" % n), new=True) for n in range(9)])
     assert (len(done), failed) == (9, {})
     assert fs.cat_file("d/8") == b"8"
 
 
 def test_a_server_without_batches(fs, place, monkeypatch):
-    monkeypatch.setattr("imagine_lib.storage.bulk.FEW", 10**6)
-    done, failed = many(fs, [Wish(f"d/{n}", Content.of(b"%d" % n)) for n in range(20)])
+    monkeypatch.setattr("imagine_lib.storage.transfer.bulk.FEW", 10**6)
+    done, failed = many(fs, [Upload(f"d/{n}", Content.of(b"%d" % n)) for n in range(20)])
     assert len(done) == place.passage.counts["PUT"] == 20
     assert failed == {}

@@ -45,6 +45,10 @@ class Reachable:
     is_own: bool
     """Whether it is the embedded one, whose answers are exact."""
 
+    def expected(self, exact: int, *others: int) -> set[int]:
+        """Return the statuses that it may answer: one if it is the embedded server, some more for any Nextcloud."""
+        return {exact} if self.is_own else {exact, *others}
+
     @property
     def port(self) -> int:
         address = urlsplit(self.url)

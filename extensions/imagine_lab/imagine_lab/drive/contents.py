@@ -14,9 +14,10 @@ from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from jupyter_server.services.contents.manager import AsyncContentsManager, copy_pat
 from traitlets import Unicode
 
-from imagine_lib.storage import changing, listing, writing
-from imagine_lib.storage.content import Content
-from imagine_lib.storage.dav import shown
+from imagine_lib.storage.transfer import writing
+from imagine_lib.storage.transfer.content import Content
+from imagine_lib.storage.webdav import listing, namespace
+from imagine_lib.storage.webdav.protocol import shown
 
 from . import models, opening
 from .linked import Linked
@@ -25,8 +26,8 @@ from .sentences import told
 from .spool import FIRST, LAST, Spool
 
 if TYPE_CHECKING:
-    from imagine_lib.storage.client import Nextcloud
-    from imagine_lib.storage.dav import Entry
+    from imagine_lib.storage.webdav.client import Nextcloud
+    from imagine_lib.storage.webdav.protocol import Entry
 
     from .models import Model
     from .spool import Upload
@@ -155,7 +156,7 @@ class NextcloudContents(AsyncContentsManager):
         with told():
             path, cloud = models.place(path), self.cloud()
             if model.get("type") == "directory":
-                await changing.make_folder(cloud, path)
+                await namespace.make_folder(cloud, path)
                 return models.of_entry(await listing.describe(cloud, path))
             if model.get("chunk") is not None:
                 return await self._save_chunk(model, path)
@@ -176,7 +177,7 @@ class NextcloudContents(AsyncContentsManager):
             cloud, source = self.cloud(), models.place(path)
             target = models.place(model.get("path", path))
             if source != target:
-                await changing.move(cloud, source, target)
+                await namespace.move(cloud, source, target)
             return models.of_entry(await listing.describe(cloud, target))
 
     async def delete(self, path: str) -> None:
@@ -188,7 +189,7 @@ class NextcloudContents(AsyncContentsManager):
             There is none, or the storage refuses.
         """
         with told():
-            await changing.remove(self.cloud(), models.place(path))
+            await namespace.remove(self.cloud(), models.place(path))
 
     async def copy(self, from_path: str, to_path: str | None = None) -> Model:
         """Copy a file or a folder within the storage, under a name that is free.
@@ -204,7 +205,7 @@ class NextcloudContents(AsyncContentsManager):
             folder = folder if to_path is None else models.place(to_path)
             free = await self.increment_filename(copy_pat.sub(".", name), folder, insert="-Copy")
             target = f"{folder}/{free}".strip("/")
-            await changing.move(cloud, source, target, copy=True)
+            await namespace.move(cloud, source, target, copy=True)
             return models.of_entry(await listing.describe(cloud, target))
 
     async def _find(self, path: str) -> Entry | None:

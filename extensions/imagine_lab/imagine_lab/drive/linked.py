@@ -7,8 +7,8 @@ import contextlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage.client import Nextcloud
 from imagine_lib.storage.credentials import read_credential
+from imagine_lib.storage.webdav.client import Nextcloud
 
 from .refused import Refused
 from .sentences import told
@@ -32,7 +32,7 @@ DOWNLOADS = 5
 """At a time: each takes as long as the browser does, and what is uploaded must not wait for that."""
 
 TURN_SECONDS = 10.0
-"""How long a download waits for another one to end. A browser has six connections, and the list needs one."""
+"""How long a download, a list or a save waits for others to end. A browser has six connections, one for the list."""
 
 
 class Linked:
@@ -51,11 +51,13 @@ class Linked:
         Refused
             No storage is linked.
         """
-        self._looks = _current(self._looks, PATIENCE, LOOKS)
+        self._looks = _current(self._looks, PATIENCE, LOOKS, TURN_SECONDS)
         return self._looks
 
     def transfers(self) -> Nextcloud:
         """Return it for downloads and uploads, which leave the others alone.
+
+        Their requests wait for each other as long as that takes: downloads leave a place free for uploads.
 
         Raises
         ------
@@ -88,9 +90,11 @@ class Linked:
             self._downloads.release()
 
 
-def _current(cloud: Nextcloud | None, patience: float, in_flight: int) -> Nextcloud:
+def _current(
+    cloud: Nextcloud | None, patience: float, in_flight: int, pool_timeout: float | None = None
+) -> Nextcloud:
     with told():
         account = read_credential()
         if cloud is None or (cloud.url, cloud.user) != (account.url.rstrip("/"), account.user):
-            return Nextcloud(patience=patience, timeout=TIMEOUT, in_flight=in_flight)
+            return Nextcloud(patience=patience, timeout=TIMEOUT, in_flight=in_flight, pool_timeout=pool_timeout)
     return cloud

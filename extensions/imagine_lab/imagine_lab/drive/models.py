@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from imagine_lib.storage.dav import normal, shown
+from imagine_lib.storage.webdav.protocol import normal, shown
 
 from .refused import Refused
 
 if TYPE_CHECKING:
-    from imagine_lib.storage.dav import Entry
-    from imagine_lib.storage.reading import Bytes
+    from imagine_lib.storage.transfer.reading import Bytes
+    from imagine_lib.storage.webdav.protocol import Entry
 
 Model = dict[str, Any]
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage.dav import shown
-from imagine_lib.storage.listing import describe
-from imagine_lib.storage.reading import read
+from imagine_lib.storage.transfer.reading import read
+from imagine_lib.storage.webdav.listing import describe
+from imagine_lib.storage.webdav.protocol import shown
 
 from .refused import Refused
 
 if TYPE_CHECKING:
-    from imagine_lib.storage.client import Nextcloud
-    from imagine_lib.storage.reading import Bytes
+    from imagine_lib.storage.transfer.reading import Bytes
+    from imagine_lib.storage.webdav.client import Nextcloud
 
 MOST_BYTES = 128 * 1024**2
 """A file larger than this is not opened: the Lab would keep it in the browser, several times over."""

@@ -7,14 +7,14 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage import listing
+from imagine_lib.storage.webdav import listing
 
 from . import models
 from .refused import Refused
 
 if TYPE_CHECKING:
-    from imagine_lib.storage.client import Nextcloud
-    from imagine_lib.storage.dav import Entry
+    from imagine_lib.storage.webdav.client import Nextcloud
+    from imagine_lib.storage.webdav.protocol import Entry
 
     from .models import Model
 

@@ -7,9 +7,8 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage.dav import shown
-from imagine_lib.storage.refusals import Damaged
-from imagine_lib.storage.wishes import entity_tag
+from imagine_lib.storage.errors import Damaged
+from imagine_lib.storage.webdav.protocol import entity_tag, shown
 
 from .models import place
 from .refused import Refused
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import httpx
     from jupyter_server.base.handlers import JupyterHandler
 
-    from imagine_lib.storage.client import Nextcloud
+    from imagine_lib.storage.webdav.client import Nextcloud
 
     from .linked import Linked
 
@@ -104,7 +103,7 @@ class _Passage:
             self._handler.write(block)
             await self._handler.flush()
             self._position += len(block)
-            response.extensions["patience"].renew()
+            response.extensions["retries"].renew()
         if self._position != self._end:
             raise Damaged
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jupyter_server.utils import url_path_join
 
 from imagine_lib.errors import PlatformError, StorageError
-from imagine_lib.storage.refusals import DeadCredential, NotAFile, NotLinked, Refusal, Unavailable
+from imagine_lib.storage.errors import DeadCredential, NotAFile, NotLinked, Refusal, Unavailable
 
 from .refused import Refused
 

@@ -15,8 +15,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagine_lib.storage.content import Content
 from imagine_lib.storage.credentials import cache_folder
+from imagine_lib.storage.transfer.content import Content
 
 from .refused import Refused
 
