@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import warnings
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from imagine_lib.cli import catalogue, dataset, predicting, sharing, storage, training, weights
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs."""
     parser = argparse.ArgumentParser(prog="imagine", description="Use, retrain and share AI models for images.")
+    parser.add_argument("--version", action="version", version=f"imagine {version('imagine-workspace')}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for room in ROOMS:
         room.add(verbs)
