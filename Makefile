@@ -61,6 +61,10 @@ bench: ## Measure, and print ratios to the peers (BENCH="head reading" for some)
 	@$(SETUP) bench
 	.local/bench/bin/python -m tests.benchmarks $(BENCH)
 
+.PHONY: bench-hub
+bench-hub: dev ## Measure the hub beside stock JupyterHub, for 500 users (HUB=--smoke to see whether it runs)
+	$(VENV)/python -m tests.benchmarks.hub $(HUB)
+
 .PHONY: docs
 docs: dev ## Build the documentation into docs/_build
 	$(VENV)/sphinx-build --quiet --fail-on-warning docs docs/_build
