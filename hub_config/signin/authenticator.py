@@ -19,6 +19,7 @@ from hub_config.signin.claims import normalise_groups
 from hub_config.signin.handlers import CallbackHandler, LoginHandler, LogoutHandler, TokenHandler
 from hub_config.signin.iam import IAM, Client, ForgedError, IAMAwayError, IAMRefusalError
 from hub_config.signin.identities import Identities, NameTakenError
+from hub_config.signin.looks import Looks
 from hub_config.signin.operations import OperateHandler
 from hub_config.signin.reconciler import Reconciler
 from hub_config.signin.state import SignIn, Standing, read_sign_in
@@ -65,7 +66,7 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
         super().__init__(**kwargs)
         client = Client(self.client_id, self.client_secret)
         self.iam = IAM(self.issuer, client, Path(self.state_folder) / "discovery.json", self.timeout)
-        self._looks: dict[str, asyncio.Task[Standing]] = {}
+        self.looks = Looks(self._look_again)
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Take the hub's database, begin to look after rights, and return the pages of signing in."""
@@ -154,29 +155,16 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
         -------
         Standing
         """
-        look = self._look(user)
-        try:
-            return await asyncio.wait_for(asyncio.shield(look), self.patience)
-        except TimeoutError:
-            self.log.warning("The IAM is slow; %s keeps what was known", user.name)
-            return self._by_grace(read_sign_in(await user.get_auth_state()))
+        return await self.looks.outcome(user, self.patience) or await self._by_grace(user, "The IAM is slow")
 
     async def live_token(self, user: Any) -> SignIn | None:
         """Return a user's sign-in with an access token that lasts a minute at least; None where there is none."""
         sign_in = read_sign_in(await user.get_auth_state())
         if sign_in is None or sign_in.is_live:
             return sign_in
-        await asyncio.shield(self._look(user))
+        await self.looks.outcome(user)
         sign_in = read_sign_in(await user.get_auth_state())
         return sign_in if sign_in and sign_in.is_live else None
-
-    def _look(self, user: Any) -> asyncio.Task[Standing]:
-        """Return the one look at this user that is under way: a refresh token that rotates can be used once."""
-        look = self._looks.get(user.name)
-        if look is None:
-            look = self._looks[user.name] = asyncio.create_task(self._look_again(user))
-            look.add_done_callback(lambda _: self._looks.pop(user.name, None))
-        return look
 
     async def _look_again(self, user: Any) -> Standing:
         if self.identities.is_blocked(user.name):
@@ -187,17 +175,15 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
         try:
             sign_in = await self._checked(user, sign_in)
         except IAMAwayError as error:
-            self.log.warning("%s; %s keeps what was known", error, user.name)
-            return self._by_grace(read_sign_in(await user.get_auth_state()))
+            return await self._by_grace(user, error)
         except (IAMRefusalError, ForgedError) as error:
-            now = read_sign_in(await user.get_auth_state())
-            if now is not None and now.access_token != sign_in.access_token:  # signed in anew while the IAM was asked
-                return await self._look_again(user)
             self.log.info("%s must sign in again: %s", user.name, error)
-            await self._keep(user, sign_in.model_copy(update={"ended_at": sign_in.ended_at or time.time()}))
+            if stored := read_sign_in(await user.get_auth_state()):  # may have been renewed before the no
+                ended = stored.model_copy(update={"ended_at": sign_in.ended_at or time.time()})
+                await user.save_auth_state(ended.model_dump())
             return Standing.SIGN_IN_AGAIN
         model = self._model(user.name, sign_in)
-        await self._keep(user, sign_in)
+        await user.save_auth_state(sign_in.model_dump())
         allowed = await self.check_allowed(user.name, model)
         self._apply(user, model if allowed else model | {"admin": False})
         return Standing.ALLOWED if allowed else Standing.REVOKED
@@ -226,10 +212,12 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
             if said["sub"] != sign_in.sub:
                 raise ForgedError("The renewed id token speaks of another account.")
         renewed = sign_in.renewed(tokens)
-        await self._keep(user, renewed)  # at once: the old refresh token is worthless now
+        await user.save_auth_state(renewed.model_dump())  # at once: the old refresh token is worthless now
         return renewed
 
-    def _by_grace(self, sign_in: SignIn | None) -> Standing:
+    async def _by_grace(self, user: Any, why: object) -> Standing:
+        self.log.warning("%s; %s keeps what was known", why, user.name)
+        sign_in = read_sign_in(await user.get_auth_state())
         if sign_in is None or sign_in.ended_at is not None:
             return Standing.SIGN_IN_AGAIN
         return Standing.ALLOWED if time.time() - sign_in.checked_at <= self.grace else Standing.UNKNOWN
@@ -238,14 +226,12 @@ class IAMAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthent
         """Make a user's sign-in worthless, here and at the IAM."""
         sign_in = read_sign_in(await user.get_auth_state())
         await user.save_auth_state(None)
+        self.looks.end(user)
         if sign_in and sign_in.refresh_token:
             try:
                 await self.iam.revoke(sign_in.refresh_token)
             except (IAMAwayError, IAMRefusalError) as error:
                 self.log.warning("The refresh token of %s could not be revoked: %s", user.name, error)
-
-    async def _keep(self, user: Any, sign_in: SignIn) -> None:
-        await user.save_auth_state(sign_in.model_dump())
 
     def _apply(self, user: Any, model: Mapping[str, Any]) -> None:
         user.admin = model["admin"]

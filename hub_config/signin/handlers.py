@@ -48,9 +48,13 @@ class LoginHandler(OAuthLoginHandler):  # type: ignore[misc]  # oauthenticator i
 class CallbackHandler(OAuthCallbackHandler):  # type: ignore[misc]
     """Signs the user in with what the browser brings from the IAM."""
 
+    authenticator: IAMAuthenticator
+
     async def login_user(self, data: Any = None) -> Any:
-        """Sign in, and write it down."""
+        """Sign in, end the look at the sign-in before, and write it down."""
         user = await super().login_user(data)
+        if user:
+            self.authenticator.looks.end(user)
         audit("signed in" if user else "refused", user=user.name if user else "", by=self.request.remote_ip)
         return user
 

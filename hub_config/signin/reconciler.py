@@ -62,8 +62,8 @@ class Reconciler:
             await self.put_out(user, "the IAM has withdrawn the rights")
         elif standing is Standing.SIGN_IN_AGAIN:
             sign_in = read_sign_in(await user.get_auth_state())
-            ended = sign_in.ended_at if sign_in else None
-            if ended is None or time.time() - ended > self._goes_on:
+            ended = sign_in.ended_at if sign_in else 0.0  # None: signed in anew since the look
+            if ended is not None and time.time() - ended > self._goes_on:
                 await self.put_out(user, "the sign-in has ended long ago")
 
     async def put_out(self, user: Any, why: str) -> None:
