@@ -16,10 +16,10 @@ from hub_config.spawn.form import render_form
 from hub_config.spawn.ledger import Ledger
 from hub_config.spawn.limits import Held, Wish, find_group
 from hub_config.spawn.metrics import servers
+from hub_config.spawn.modules import Modules
 from hub_config.spawn.offers import ModuleOffer, hardware_offers, module_offers
 from hub_config.spawn.options import SpawnRequest, allowed_profiles, check_request
 from hub_config.spawn.refusal import SpawnRefusal
-from imagine_lib import catalogue
 from imagine_lib.wire import Capacity
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 FIRST_PAGE = "/lab/tree/tutorials/01-retrain-and-share.ipynb?file-browser-path=/"
 
+
+_catalogues: dict[str, Modules] = {}
+"""One for all spawners of a hub."""
 
 Base: Any = HasTraits
 """For the type checker: whatever a spawner has, which is untyped."""
@@ -102,7 +105,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
     async def run_post_stop_hook(self) -> None:
         """Hold nothing any more, however the server ended: stopped, died or never up."""
         self.note("server ended")
-        self._ledger.end(self.user.name)
+        if self.held is None or self.held.gpus:
+            self._ledger.end(self.user.name)
         servers.ended(self.user.name)
         await maybe_future(super().run_post_stop_hook())
 
@@ -185,9 +189,8 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
             await self._stepped.wait()
 
     async def _modules(self, capacity: Capacity) -> list[ModuleOffer]:
-        """Read the catalogue, in a thread: it may lie far away, and the hub has other users meanwhile."""
-        entries = await asyncio.to_thread(catalogue.load, self.settings.catalogue)
-        return module_offers(entries, self._images, capacity)
+        modules = _catalogues.setdefault(self.settings.catalogue, Modules(self.settings.catalogue))
+        return module_offers(await modules.read(), self._images, capacity)
 
     @property
     def _images(self) -> dict[str, ModuleImage] | None:
@@ -202,9 +205,13 @@ class WorkspaceMixin(Base):  # type: ignore[misc]
         """Return the group that the server counts for, beside all other servers that run or start now."""
         spawners = [one for user in self.user.settings["app"].users.values() for one in user.spawners.values()]
         held = [one.held for one in spawners if one is not self and one.active and one.held is not None]
-        self._ledger.end_all_but({one.user for one in held})
+
+        def used(group: str, user: str) -> float:
+            self._ledger.end_all_but({one.user for one in held})
+            return self._ledger.hours(group, user)
+
         wish = Wish(self.user.name, [group.name for group in self.user.groups], hardware)
-        return find_group(wish, self.settings.spawn, held, self._ledger.hours)
+        return find_group(wish, self.settings.spawn, held, used)
 
     @property
     def _ledger(self) -> Ledger:

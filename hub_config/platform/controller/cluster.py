@@ -36,7 +36,7 @@ def nodes_and_pods() -> tuple[list[Object], list[Object]]:
 
 async def _look() -> tuple[list[Object], list[Object]]:
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        config.load_incluster_config()
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
     else:
         await config.load_kube_config()
     async with client.ApiClient() as api:
