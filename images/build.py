@@ -29,7 +29,7 @@ CONTRACT = "1"
 BUILD = {
     "docker": ["docker", "buildx", "build", "--load"],
     "podman": ["podman", "build"],
-    "buildah": ["buildah", "build", "--layers"],
+    "buildah": ["buildah", "build"],
 }
 SAVE = {
     "docker": ["docker", "save", "--output", "{file}", "{tag}"],

@@ -201,7 +201,7 @@ def test_duties(make_settings: Any, database: Database, tmp_path: Path, monkeypa
     assert not list((tmp_path / "model-store" / "incoming").iterdir())
 
 
-def test_an_incident_lasts_from_the_first_failed_look_to_the_next_good_one(database: Database) -> None:
+def test_an_incident_lasts_from_the_second_failed_look_to_the_next_good_one(database: Database) -> None:
     board = StatusBoard(database)
 
     def see(state: str, message: str = "") -> None:
@@ -210,13 +210,16 @@ def test_an_incident_lasts_from_the_first_failed_look_to_the_next_good_one(datab
     see("up")
     assert board.read().incidents == []
     see("down", "It answers 503.")
+    assert board.read().incidents == []
     see("down", "It does not answer.")
+    see("down", "It answers 500.")
     (incident,) = board.read().incidents
-    assert (incident.service, incident.message, incident.ended) == ("IAM", "It answers 503.", None)
+    assert (incident.service, incident.message, incident.ended) == ("IAM", "It does not answer.", None)
     see("up")
     see("up")
     (incident,) = board.read().incidents
     assert incident.ended is not None
     assert incident.ended > incident.began
+    see("down", "It answers 500.")
     see("down", "It answers 500.")
     assert [one.ended is None for one in board.read().incidents] == [True, False]

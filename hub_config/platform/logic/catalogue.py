@@ -67,7 +67,9 @@ class Catalogue:
         digest = hashlib.sha256("\n".join(rows.values()).encode()).hexdigest()
         with self._database.write() as session:
             copy.replace(session, rows, digest, now)
-        return ServiceState(name="catalogue", state="up", message=f"{len(rows)} modules", checked=now)
+        return ServiceState(
+            name="catalogue", state="up", message=f"{len(rows)} module{'s' * (len(rows) != 1)}", checked=now
+        )
 
     def search(self, text: str, paging: Paging) -> Page[CatalogueEntry]:
         """Return a page of the entries that fit a text, best first; of all, by title, without one."""
