@@ -45,12 +45,11 @@ class StatusBoard:
         """
         now = datetime.now(UTC)
         with self._database.write() as session:
-            before = services.rows(session)
+            before = {name: row.state for name, row in services.rows(session).items()}
             for seen in states:
                 facts = {"name": seen.name, "state": seen.state, "message": seen.message}
                 services.put(session, ServiceRow(**facts, checked=now, every=every))
-                last = before.get(seen.name)
-                if seen.state == "down" and last is not None and last.state == "down":  # one bad look is a hiccup
+                if seen.state == before.get(seen.name) == "down":  # one bad look is a hiccup
                     incidents.begin(session, seen.name, seen.message, now)
                 elif seen.state != "down":
                     incidents.end(session, seen.name, now)
