@@ -49,9 +49,10 @@ class StatusBoard:
             for seen in states:
                 facts = {"name": seen.name, "state": seen.state, "message": seen.message}
                 services.put(session, ServiceRow(**facts, checked=now, every=every))
-                if seen.state == before.get(seen.name) == "down":  # one bad look is a hiccup
-                    incidents.begin(session, seen.name, seen.message, now)
-                elif seen.state != "down":
+                if seen.state == "down":
+                    if before.get(seen.name) == "down":  # one bad look is a hiccup
+                        incidents.begin(session, seen.name, seen.message, now)
+                else:
                     incidents.end(session, seen.name, now)
 
     def read(self) -> Status:
