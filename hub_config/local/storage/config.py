@@ -25,7 +25,7 @@ class Config:
     state: Path
     """Folder of everything kept: ``data/USER/files``, the database, unfinished uploads."""
     url: str
-    """Public base address; also where the server listens."""
+    """Public base address."""
     issuer: str
     """The IAM whose bearer tokens are taken; empty: none are."""
     skeleton: Path | None = None
@@ -36,11 +36,13 @@ class Config:
     """What this server signs in with at the IAM as its client; empty: people cannot sign in here."""
     trusted: tuple[Network, ...] = ()
     """Callers that the brute-force guard never locks out."""
+    socket: str = ""
+    """Where to listen instead of at ``url``: ``HOST:PORT``."""
 
     @property
     def listen(self) -> tuple[str, int]:
-        """Host and port to bind."""
-        parts = urlsplit(self.url)
+        """Host and port to bind: the address's own, unless something passes on what comes there."""
+        parts = urlsplit(f"//{self.socket}" if self.socket else self.url)
         return parts.hostname or "127.0.0.1", parts.port or 80
 
 
@@ -66,6 +68,7 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         quota=int(quota) if quota else None,
         client_secret=_secret(environment.get("IMAGINE_STORAGE_CLIENT_SECRET_FILE")),
         trusted=_trusted(environment.get("IMAGINE_STORAGE_BRUTE_FORCE", "on")),
+        socket=environment.get("IMAGINE_STORAGE_LISTEN", ""),
     )
 
 
