@@ -51,8 +51,9 @@ import json
 from imagine_lib.data.synthetic import write_dataset
 from pathlib import Path
 import imagine_lib as im
+from imagine_lib.storage import sync
 write_dataset(Path('/tmp/images'), ['disc', 'rod'], each=3, seed=1, samples=range(3))
-im.sync('/tmp/images', 'nextcloud:/cruise')
+sync('/tmp/images', 'nextcloud:/cruise')
 print(json.dumps(len(im.load('phytoplankton').predict('nextcloud:/cruise'))))
 """
     assert json.loads(run_in("server-rosa", SERVERS, "python", "-c", code).splitlines()[-1]) == 6
