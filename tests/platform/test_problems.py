@@ -25,7 +25,7 @@ def problem(answer: Any, status: int) -> Problem:
     return document
 
 
-PUBLIC = {"/status", "/healthz"}
+PUBLIC = {"/capacity", "/status", "/healthz"}
 
 
 @pytest.fixture
