@@ -69,9 +69,11 @@ def check_request(
     if not names:
         raise _refusal("The catalogue holds no module that can be started here.")
     module, profile = chosen.get("module") or names[0], chosen.get("profile") or next(iter(profiles), "")
+    why_not = next((one.why_not for one in modules if one.entry.name == module), "")
+    if why_not:
+        raise _refusal(f"The module {module!r} cannot be started here. {why_not} There are {', '.join(names)}.")
     if module not in names:
-        why_not = next((f" {one.why_not}" for one in modules if one.entry.name == module), "")
-        raise _refusal(f"No module {module!r} can be started here; there are {', '.join(names)}.{why_not}")
+        raise _refusal(f"There is no module {module!r}; there are {', '.join(names)}.")
     if profile not in list(profiles):
         raise _refusal(f"There is no hardware {profile!r} for you; there are {', '.join(profiles)}.")
     return SpawnRequest(module=module, profile=profile, hardware=profiles[profile], storage=storage == "with")

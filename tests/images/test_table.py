@@ -135,7 +135,10 @@ def test_an_index_of_the_operators_is_a_secret_of_the_build(builder: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["plankton"], "There is no image 'plankton'; there are base, hub, platform, proxy, demo, phytoplankton-classification."),
+        (
+            ["plankton"],
+            "There is no image 'plankton'; there are base, hub, platform, proxy, demo, phytoplankton-classification.",
+        ),
         (["hub", "--push"], "Say where to push to: --registry registry.example.org/imagine."),
     ],
 )

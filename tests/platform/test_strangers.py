@@ -188,7 +188,7 @@ def test_a_browsers_cookies_open_nothing_and_no_page_may_read_an_answer(
     ]
     client = furnished.client()
     client.cookies.update(dict.fromkeys([*names, "Authorization"], token))
-    public = {f"{PREFIX}/status", f"{PREFIX}/healthz"}
+    public = {f"{PREFIX}/capacity", f"{PREFIX}/status", f"{PREFIX}/healthz"}
     for verb, path in operations(description(furnished)):
         if path in public:
             continue

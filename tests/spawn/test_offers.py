@@ -61,8 +61,8 @@ def test_a_choice_that_cannot_be_started_is_refused_with_its_reason() -> None:
     with pytest.raises(SpawnRefusal) as refusal:
         check_request({"module": "untested"}, offers, profiles)
     assert refusal.value.jupyterhub_message == (
-        "No module 'untested' can be started here; there are tested. "
-        "Its image was not found to keep version 1 of the image contract."
+        "The module 'untested' cannot be started here. "
+        "Its image was not found to keep version 1 of the image contract. There are tested."
     )
     with pytest.raises(SpawnRefusal, match="holds no module"):
         check_request({}, module_offers(ENTRIES, {}, Capacity()), profiles)
